@@ -1,0 +1,1 @@
+"""The risk desk: web pages over what ClickHouse holds."""

@@ -1,0 +1,153 @@
+"""What Tideline says: assessments, alerts, limit changes and dead letters.
+
+Field names are a contract with the lending core, the desk and ClickHouse. Times are epoch
+milliseconds (UTC), money is integer minor units and ends in ``_minor``, ratios are 0-1. Fields may
+be added with defaults, never renamed or retyped.
+"""
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+Band = Literal["A", "B", "C", "D", "E", "insufficient_history"]
+Severity = Literal["info", "warning", "critical"]
+AlertState = Literal["open", "assigned", "acknowledged", "snoozed", "closed"]
+LimitAction = Literal["open", "increase", "decrease", "freeze", "release", "override", "close"]
+
+
+class Reason(Struct, kw_only=True, frozen=True):
+    """One ranked reason in the merchant's own numbers.
+
+    ``value`` and ``usual`` are in the unit of ``feature`` (see ``tideline features``);
+    ``contribution`` is signed, positive = towards higher risk, in log-odds of the probability of
+    default for model reasons and 0 for rules.
+    """
+
+    code: str
+    text: str
+    feature: str
+    value: float | None = None
+    usual: float | None = None
+    contribution: float = 0.0
+
+
+class Assessment(Struct, kw_only=True, frozen=True):
+    """The risk of one merchant at one event time.
+
+    ``features`` is the vector that the model saw (name -> value, null = not available), ``trigger``
+    why the assessment was made, ``causes`` the event ids at hand, ``outcome`` a label that the log
+    gave at this moment (``defaulted`` or ``settled``).
+    """
+
+    assessment_id: str
+    merchant_id: str
+    as_of: int
+    segment: str
+    trigger: str
+    probability_of_default: float | None
+    horizon_days: int
+    anomaly_score: float | None
+    band: Band
+    exposure_minor: int
+    currency: str
+    reasons: list[Reason]
+    features: dict[str, float | None]
+    causes: list[str]
+    model_version: str
+    policy_version: str
+    feature_version: str
+    outcome: Literal["defaulted", "settled"] | None = None
+
+
+class Alert(Struct, kw_only=True, frozen=True):
+    """One state of an episode: at most one is open per merchant and kind.
+
+    Each record is the whole episode as of ``updated_at``; ``version`` counts its states from 1, and
+    the latest version wins. ``outcome`` is set when ``state`` is ``closed``.
+    """
+
+    alert_id: str
+    merchant_id: str
+    segment: str
+    kind: str
+    severity: Severity
+    opened_at: int
+    updated_at: int
+    state: AlertState
+    version: int
+    exposure_minor: int
+    currency: str
+    reasons: list[Reason]
+    evidence: list[str]
+    evidence_count: int
+    model_version: str
+    policy_version: str
+    feature_version: str
+    assignee: str | None = None
+    actor: str | None = None
+    snoozed_until: int | None = None
+    outcome: str | None = None
+
+
+class FunderShare(Struct, kw_only=True, frozen=True):
+    """Part of a line that one funder carries; shares of a line sum to its limit."""
+
+    funder: str
+    limit_minor: int
+
+
+class LimitChange(Struct, kw_only=True, frozen=True):
+    """One change of one credit line.
+
+    ``decision_id`` is stable under retry and replay; ``version`` counts the line's changes from 1
+    without gaps.
+    """
+
+    decision_id: str
+    line_id: str
+    merchant_id: str
+    segment: str
+    product: str
+    version: int
+    action: LimitAction
+    previous_limit_minor: int
+    new_limit_minor: int
+    drawn_minor: int
+    currency: str
+    decided_at: int
+    effective_at: int
+    expires_at: int | None
+    reasons: list[Reason]
+    causes: list[str]
+    approval: Literal["automatic", "required", "granted", "manual"]
+    funders: list[FunderShare]
+    model_version: str
+    policy_version: str
+    feature_version: str
+    actor: str | None = None
+
+
+class Header(Struct, kw_only=True, frozen=True):
+    """A Kafka header of a dead letter; the value is base64."""
+
+    name: str
+    value: str | None
+
+
+class DeadLetter(Struct, kw_only=True, frozen=True):
+    """Input that could not be taken, with its original bytes.
+
+    ``key`` and ``value`` are base64 of the bytes as they came (null where Kafka had none);
+    ``line`` is the line within a record of NDJSON, else null. In a replay ``topic`` is the file
+    and ``offset`` the line number, from 1.
+    """
+
+    reason: str
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    value: str | None
+    headers: list[Header] = field(default_factory=list)
+    line: int | None = None
