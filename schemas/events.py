@@ -1,8 +1,9 @@
 """Every event that Tideline takes in, as typed structs tagged by ``type``.
 
 Times are epoch milliseconds (UTC), money is integer minor units of ``currency`` (ISO 4217), ratios
-are 0-1. Unknown fields are allowed: intake keeps them in the log. Evolution follows msgspec's rules:
-a new field has a default, a type never changes, a tag is never used again for something else.
+are 0-1. Unknown fields are allowed: intake keeps them in the log. Evolution follows msgspec's
+rules: a new field has a default, a type never changes, a tag is never used again for something
+else.
 """
 
 from typing import Annotated, ClassVar, Literal
