@@ -1,0 +1,147 @@
+"""Published versions of models and policies, read from their compacted topics when needed."""
+
+import hashlib
+import time
+from importlib.resources import files
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from detectors.default_risk import PRIOR_MODEL, encode_model
+from ops.errors import FatalError
+from ops.kafka import topic_name
+from ops.settings import Settings
+from schemas import topics
+from streams.reading import reader
+from streams.scoring import Genesis
+
+DEFAULT_POLICY = "working-capital-1.yaml"
+_TOPIC_OF = {"model": topics.MODELS, "policy": topics.POLICIES}
+Key = tuple[str, str]
+"""Kind (``model`` or ``policy``) and version."""
+
+
+def artifact_digest(raw: bytes) -> str:
+    """BLAKE2b of a version's bytes (128 bits, hexadecimal)."""
+    return hashlib.blake2b(raw, digest_size=16).hexdigest()
+
+
+def builtin_policy(name: str = DEFAULT_POLICY) -> str:
+    """Text of a policy that ships with Tideline."""
+    return files("credit.policies").joinpath(name).read_text("utf-8")
+
+
+def genesis() -> Genesis:
+    """Versions in force before any activation: the shipped policy and the expert prior."""
+    return Genesis(policy_text=builtin_policy(), model=PRIOR_MODEL)
+
+
+def builtin_artifacts() -> dict[Key, bytes]:
+    """Versions that need no publication: one may roll back to them."""
+    from credit.policy import load_policy
+
+    text = builtin_policy()
+    return {
+        ("model", PRIOR_MODEL.version): encode_model(PRIOR_MODEL),
+        ("policy", load_policy(text).version): text.encode(),
+    }
+
+
+class MemoryArtifacts:
+    """Versions held in memory: replay, backtest, tests."""
+
+    def __init__(self) -> None:
+        self._known = builtin_artifacts()
+
+    def put(self, kind: str, version: str, raw: bytes) -> None:
+        """Publish a version; a version never changes."""
+        assert self._known.setdefault((kind, version), raw) == raw, f"{kind} {version} changed"
+
+    def get(self, kind: str, version: str, digest: str) -> bytes:
+        """See ``streams.records.Artifacts``. Raises ``FatalError`` if it is not there."""
+        raw = self._known.get((kind, version))
+        if raw is None or artifact_digest(raw) != digest:
+            raise FatalError(f"{kind} version {version} ({digest}) is not available")
+        return raw
+
+    def digest_of(self, kind: str, version: str) -> str | None:
+        """See ``streams.records.Artifacts``."""
+        raw = self._known.get((kind, version))
+        return None if raw is None else artifact_digest(raw)
+
+
+class KafkaArtifacts:
+    """Versions of ``risk.models`` and ``risk.policies``; reads on when asked for a new one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known = builtin_artifacts()
+        self._consumer: Consumer | None = None
+        self._at_end: set[tuple[str, int]] = set()
+
+    def get(self, kind: str, version: str, digest: str) -> bytes:
+        """See ``streams.records.Artifacts``. Raises ``FatalError`` after the restore time-out."""
+        deadline = time.monotonic() + self._settings.worker.restore_timeout_ms / 1000
+        while True:
+            raw = self._known.get((kind, version))
+            if raw is not None and artifact_digest(raw) == digest:
+                return raw
+            if time.monotonic() > deadline:
+                raise FatalError(f"{kind} version {version} ({digest}) was not published in time")
+            self._poll(0.1)
+
+    def digest_of(self, kind: str, version: str) -> str | None:
+        """See ``streams.records.Artifacts``; knows all that was committed before the call."""
+        self._catch_up()
+        raw = self._known.get((kind, version))
+        return None if raw is None else artifact_digest(raw)
+
+    def version_of(self, kind: str, digest: str) -> str | None:
+        """The version that has a digest, among those read so far."""
+        for (each, version), raw in self._known.items():
+            if each == kind and artifact_digest(raw) == digest:
+                return version
+        return None
+
+    def _catch_up(self) -> None:
+        consumer = self._start()
+        ends = {}
+        for partition in consumer.assignment():
+            _, high = consumer.get_watermark_offsets(partition, timeout=10)
+            ends[partition.topic, partition.partition] = high
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            places = {(p.topic, p.partition): p.offset for p in consumer.position([
+                TopicPartition(*key) for key in ends
+            ])}
+            behind = [k for k, high in ends.items() if high > max(places[k], 0)]
+            if all(key in self._at_end for key in behind):
+                return
+            self._poll(0.1)
+
+    def _start(self) -> Consumer:
+        if self._consumer is None:
+            consumer = reader(self._settings)
+            places = []
+            for topic in _TOPIC_OF.values():
+                name = topic_name(self._settings, topic)
+                found = consumer.list_topics(name, timeout=10).topics[name]
+                if found.error is not None:
+                    raise FatalError(f"topic {name}: {found.error}; run `tideline topics apply`")
+                places += [TopicPartition(name, p, 0) for p in found.partitions]
+            consumer.assign(places)
+            self._consumer = consumer
+        return self._consumer
+
+    def _poll(self, wait_s: float) -> None:
+        kinds = {topic_name(self._settings, t): kind for kind, t in _TOPIC_OF.items()}
+        for message in self._start().consume(100, wait_s):
+            error = message.error()
+            place = (message.topic(), message.partition())
+            if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:
+                    self._at_end.add(place)
+                continue
+            self._at_end.discard(place)
+            if message.value() is not None:
+                key = (kinds[message.topic()], message.key().decode())
+                self._known[key] = message.value()

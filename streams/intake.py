@@ -1,0 +1,329 @@
+"""Intake: every input of a merchant becomes a valid line of the one ordered log.
+
+A pure object: records, wall clock and key come in as arguments, ``risk.events`` micro-batches and
+dead letters come out. The runtime hosts it on Kafka, ``replay`` hosts it on files.
+"""
+
+import base64
+from collections import deque
+
+import msgspec
+from confluent_kafka import murmur2
+from msgspec import Struct, field
+
+from credit.policy import PolicyError, load_policy, policy_digest
+from schemas import topics
+from schemas.codec import InvalidEvent, Limits, decode_event, encode
+from schemas.events import (
+    GLOBAL_MERCHANT,
+    ClockTick,
+    Control,
+    Event,
+    ModelActivated,
+    ModelRollback,
+    PolicyActivated,
+    PolicyPublish,
+    tag_of,
+)
+from schemas.outputs import DeadLetter, Header
+from streams.records import Artifacts, Output, Record
+
+SOURCE_TIME_HEADER = "tideline-source-ms"
+"""Header of a ``risk.events`` record: earliest Kafka timestamp among the input of its lines."""
+NDJSON = b"application/x-ndjson"
+ANYWHERE = -1
+"""Partition of a record from a file: the merchant decides, and any event type may come."""
+_PARTITION_CACHE_MAX = 1_000_000
+_GLOBAL_COMMANDS = frozenset(
+    {"policy.publish", "model.rollback", "automation.pause", "automation.resume"}
+)
+
+
+class DeadLetterLimit(Struct, kw_only=True, frozen=True):
+    """How much bad input a partition takes before it stops, loudly.
+
+    It stops when ``run_max`` records in a row are bad, or when more than ``share_max`` of the last
+    ``window`` records are.
+    """
+
+    share_max: float = 0.5
+    window: int = 1000
+    run_max: int = 1000
+
+
+class InputStopped(Exception):
+    """A partition has had more bad input than its limit allows; ``record`` was not taken."""
+
+    def __init__(self, record: Record, why: str) -> None:
+        super().__init__(f"{record.topic}/{record.partition} stopped at {record.offset}: {why}")
+        self.record = record
+
+
+class InputHealth(Struct):
+    """Good and bad of one input partition, kept across restarts in the commit's metadata."""
+
+    run: int = 0
+    recent: deque[bool] = field(default_factory=deque)
+
+    def note(self, bad: bool, limit: DeadLetterLimit) -> None:
+        """Count one record."""
+        self.run = self.run + 1 if bad else 0
+        self.recent.append(bad)
+        if len(self.recent) > limit.window:
+            self.recent.popleft()
+
+    def exceeded(self, limit: DeadLetterLimit) -> str | None:
+        """Why no further record may be taken, or None."""
+        if self.run >= limit.run_max:
+            return f"{self.run} bad records in a row"
+        if len(self.recent) >= limit.window:
+            share = sum(self.recent) / len(self.recent)
+            if share > limit.share_max:
+                return f"{share:.0%} of the last {len(self.recent)} records are bad"
+        return None
+
+    def pack(self) -> str:
+        """Short text for the commit's metadata (the window as counts of its halves)."""
+        return f"{self.run},{sum(self.recent)},{len(self.recent)}"
+
+    @staticmethod
+    def unpack(text: str | None) -> "InputHealth":
+        """Inverse of ``pack``; the order within the window is not kept. Bad text starts afresh."""
+        try:
+            run, bad, seen = (int(part) for part in (text or "").split(","))
+        except ValueError:
+            return InputHealth()
+        return InputHealth(run=run, recent=deque([True] * bad + [False] * (seen - bad)))
+
+
+class _Buffer(Struct):
+    """Lines of one partition that wait for the next flush."""
+
+    lines: list[bytes] = field(default_factory=list)
+    size_bytes: int = 0
+    source_ms: int = 0
+
+
+class Intake:
+    """Validates, normalises and merges input records into micro-batches of the log."""
+
+    def __init__(
+        self,
+        *,
+        partitions: int,
+        privacy_key: bytes,
+        artifacts: Artifacts,
+        limits: Limits | None = None,
+        dead_letter_limit: DeadLetterLimit | None = None,
+        lines_max: int = 250,
+        batch_bytes_max: int = 256 * 1024,
+    ) -> None:
+        self.partitions = partitions
+        self.dead_letters: dict[str, int] = {}
+        self.accepted = 0
+        self.health: dict[tuple[str, int], InputHealth] = {}
+        self._privacy_key = privacy_key
+        self._artifacts = artifacts
+        self._limits = limits or Limits()
+        self._dead_letter_limit = dead_letter_limit or DeadLetterLimit()
+        self._lines_max = lines_max
+        self._batch_bytes_max = batch_bytes_max
+        self._buffers: dict[int, _Buffer] = {}
+        self._ready: list[Output] = []
+        self._partition_of: dict[str, int] = {}
+
+    def take(self, record: Record, now_ms: int) -> None:
+        """Take one record, valid or not. Raises ``InputStopped`` instead when over the limit."""
+        source = (record.topic, record.partition)
+        health = self.health.setdefault(source, InputHealth())
+        why = health.exceeded(self._dead_letter_limit)
+        if why:
+            raise InputStopped(record, why)
+        bad = False
+        if self._is_ndjson(record):
+            for number, line in enumerate(self._lines(record), 1):
+                if line.strip():
+                    bad |= not self._take_line(record, line, number, now_ms)
+        else:
+            bad = not self._take_line(record, record.value or b"", None, now_ms)
+        health.note(bad, self._dead_letter_limit)
+
+    def tick(self, partition: int, now_ms: int) -> None:
+        """Write the wall clock into the log of one partition."""
+        tick = ClockTick(
+            event_id=f"tick-{partition}-{now_ms}", merchant_id=GLOBAL_MERCHANT, occurred_at=now_ms
+        )
+        self._append(partition, encode(tick), 0)
+
+    def flush(self) -> list[Output]:
+        """Everything that waits, as records; lines of a partition keep their order."""
+        for partition in sorted(self._buffers):
+            self._close(partition)
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _lines(self, record: Record) -> list[bytes]:
+        value = record.value or b""
+        lines = value.rstrip(b"\n").split(b"\n")
+        if len(lines) > self._limits.lines_max:
+            self._refuse(record, None, value, InvalidEvent("too_many_lines", f"{len(lines)} lines"))
+            return []
+        return lines
+
+    @staticmethod
+    def _is_ndjson(record: Record) -> bool:
+        return any(
+            name == "content-type" and value is not None and value.startswith(NDJSON)
+            for name, value in record.headers
+        )
+
+    def _take_line(self, record: Record, raw: bytes, number: int | None, now_ms: int) -> bool:
+        try:
+            event, fields = decode_event(
+                raw, now_ms=now_ms, limits=self._limits, privacy_key=self._privacy_key
+            )
+            partition = self._check_place(event, record, in_batch=number is not None)
+            self._route(event, msgspec.json.encode(fields), partition, record.timestamp_ms)
+        except InvalidEvent as invalid:
+            self._refuse(record, number, raw, invalid)
+            return False
+        except (OverflowError, msgspec.EncodeError, UnicodeEncodeError) as error:
+            self._refuse(record, number, raw, InvalidEvent("number_out_of_range", str(error)))
+            return False
+        self.accepted += 1
+        return True
+
+    def _check_place(self, event: Event, record: Record, *, in_batch: bool) -> int:
+        """Type on its topic, key and partition those of its merchant. Returns the partition."""
+        from_file = record.partition == ANYWHERE
+        tag = tag_of(type(event))
+        control = isinstance(event, Control)
+        if isinstance(event, ClockTick) or (
+            control if from_file else event.topic != record.topic
+        ):
+            raise InvalidEvent(
+                "wrong_topic", f"{tag} belongs on {event.topic}, it came on {record.topic}"
+            )
+        merchant = event.merchant_id
+        broadcast = control or tag in _GLOBAL_COMMANDS
+        if (merchant == GLOBAL_MERCHANT) != broadcast:
+            raise InvalidEvent(
+                "bad_value",
+                f"`merchant_id` is {merchant!r}; {GLOBAL_MERCHANT!r} is for global commands only",
+            )
+        if broadcast:
+            return ANYWHERE
+        partition = self.partition_of(merchant)
+        if from_file:
+            return partition
+        if not in_batch and record.key != merchant.encode():
+            raise InvalidEvent("wrong_key", "the Kafka key must be the `merchant_id`")
+        if partition != record.partition:
+            raise InvalidEvent(
+                "wrong_partition",
+                f"murmur2 puts {merchant!r} on partition {partition} of {self.partitions}; "
+                "set the producer's partitioner to murmur2_random",
+            )
+        return partition
+
+    def partition_of(self, merchant_id: str) -> int:
+        """The partition number of a merchant on every topic."""
+        partition = self._partition_of.get(merchant_id)
+        if partition is None:
+            if len(self._partition_of) >= _PARTITION_CACHE_MAX:
+                self._partition_of.clear()
+            partition = murmur2(merchant_id.encode(), self.partitions)
+            self._partition_of[merchant_id] = partition
+        return partition
+
+    def _route(self, event: Event, line: bytes, partition: int, source_ms: int) -> None:
+        if partition != ANYWHERE:
+            self._append(partition, line, source_ms)
+            return
+        if isinstance(event, PolicyPublish):
+            line = encode(self._publish_policy(event))
+        elif isinstance(event, ModelRollback):
+            line = encode(self._rollback(event))
+        for each in range(self.partitions):
+            self._append(each, line, source_ms)
+
+    def _publish_policy(self, event: PolicyPublish) -> PolicyActivated:
+        try:
+            policy = load_policy(event.document)
+        except PolicyError as error:
+            raise InvalidEvent("invalid_policy", str(error)) from None
+        digest = policy_digest(event.document)
+        known = self._artifacts.digest_of("policy", policy.version)
+        if known is not None and known != digest:
+            raise InvalidEvent(
+                "invalid_policy",
+                f"version {policy.version} is in use with another text; choose a new version",
+            )
+        self._ready.append(
+            Output(topics.POLICIES, 0, policy.version.encode(), event.document.encode())
+        )
+        return PolicyActivated(
+            event_id=event.event_id,
+            merchant_id=GLOBAL_MERCHANT,
+            occurred_at=event.occurred_at,
+            version=policy.version,
+            digest=digest,
+        )
+
+    def _rollback(self, event: ModelRollback) -> ModelActivated:
+        digest = self._artifacts.digest_of("model", event.version)
+        if digest is None or event.digest not in (None, digest):
+            raise InvalidEvent(
+                "bad_value", f"`version` {event.version!r} is not a published model version"
+            )
+        return ModelActivated(
+            event_id=event.event_id,
+            merchant_id=GLOBAL_MERCHANT,
+            occurred_at=event.occurred_at,
+            version=event.version,
+            digest=digest,
+        )
+
+    def _append(self, partition: int, line: bytes, source_ms: int) -> None:
+        buffer = self._buffers.setdefault(partition, _Buffer())
+        full = (
+            len(buffer.lines) >= self._lines_max
+            or buffer.size_bytes + len(line) + 1 > self._batch_bytes_max
+        )
+        if full and buffer.lines:
+            self._close(partition)
+            buffer = self._buffers.setdefault(partition, _Buffer())
+        buffer.lines.append(line)
+        buffer.size_bytes += len(line) + 1
+        if source_ms and (not buffer.source_ms or source_ms < buffer.source_ms):
+            buffer.source_ms = source_ms
+
+    def _close(self, partition: int) -> None:
+        buffer = self._buffers.pop(partition)
+        value = b"\n".join(buffer.lines) + b"\n"
+        headers: list[tuple[str, bytes | None]] = [("content-type", NDJSON)]
+        if buffer.source_ms:
+            headers.append((SOURCE_TIME_HEADER, str(buffer.source_ms).encode()))
+        self._ready.append(Output(topics.EVENTS, partition, None, value, headers))
+
+    def _refuse(
+        self, record: Record, number: int | None, raw: bytes, invalid: InvalidEvent
+    ) -> None:
+        self.dead_letters[invalid.reason] = self.dead_letters.get(invalid.reason, 0) + 1
+        letter = DeadLetter(
+            reason=invalid.reason,
+            detail=invalid.detail,
+            topic=record.topic,
+            partition=max(record.partition, 0),
+            offset=record.offset,
+            line=number,
+            key=None if record.key is None else base64.b64encode(record.key).decode(),
+            value=None if record.value is None else base64.b64encode(raw).decode(),
+            headers=[
+                Header(name=n, value=None if v is None else base64.b64encode(v).decode())
+                for n, v in record.headers
+            ],
+        )
+        self._ready.append(
+            Output(topics.DEAD_LETTERS, max(record.partition, 0), record.key, encode(letter))
+        )

@@ -1,0 +1,63 @@
+"""The learner on Kafka: one process at a time, its changed state in every transaction."""
+
+from ops.metrics import Metrics
+from ops.settings import Settings
+from schemas import topics
+from streams.host import Committed, Source
+from streams.learner import Learner
+from streams.reading import partitions_of, read_partition
+from streams.records import Output, Record
+
+
+class LearnerHost:
+    """Hosts the learner; see ``streams.host.Host``."""
+
+    role = "learner"
+    inputs = (topics.ASSESSMENTS,)
+    records_max = 2000
+    instance = "learner"
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._learner: Learner | None = None
+
+    def assign(self, committed: dict[Source, Committed]) -> None:
+        """State as of the last commit; nothing is replayed."""
+        if self._learner is not None:
+            return
+        self._learner = Learner()
+        items: dict[bytes, bytes] = {}
+        if any(position.offset is not None for position in committed.values()):
+            for partition in range(partitions_of(self._settings, topics.LEARNER_STATE)):
+                for message in read_partition(self._settings, topics.LEARNER_STATE, partition):
+                    items[message.key()] = message.value()
+        self._learner.restore(items)
+
+    def revoke(self, sources: list[Source]) -> None:
+        """Only at the end of the process, or when another learner takes over."""
+        self._learner = None
+
+    def take(self, record: Record, now_ms: int) -> list[Output]:
+        """Process one assessment."""
+        assert self._learner is not None
+        outputs = self._learner.process(record)
+        self._metrics.event_seen("learner", record.timestamp_ms)
+        self._metrics.events.labels("learner", "in").inc()
+        self._metrics.events.labels("learner", "out").inc(len(outputs))
+        return outputs
+
+    def tick(self, now_ms: int) -> list[Output]:
+        """Nothing depends on the clock here."""
+        self._metrics.last_processed("learner", now_ms)
+        return []
+
+    def drain(self) -> list[Output]:
+        """The changed items of the state."""
+        if self._learner is None:
+            return []
+        return [Output(topics.LEARNER_STATE, 0, key, raw) for key, raw in self._learner.dirty()]
+
+    def metadata(self, source: Source) -> str:
+        """The state itself is in the transaction; nothing to add."""
+        return ""

@@ -1,0 +1,33 @@
+"""What scoring keeps of a merchant beside its matrix row: profile, loans, line and open episodes."""
+
+from credit.lines import Line
+from detectors.episodes import Episode
+from features.lending import LendingBook
+from features.lines import LogLine
+from msgspec import Struct, field
+
+NO_SEGMENT = "unspecified"
+
+
+class Ledger(Struct, kw_only=True):
+    """One merchant's state; changed only by its own lines and timers, in log order."""
+
+    segment: str = NO_SEGMENT
+    region: str | None = None
+    currency: str | None = None
+    consent: bool = True
+    book: LendingBook = field(default_factory=LendingBook)
+    line: Line | None = None
+    episodes: dict[str, Episode] = field(default_factory=dict)
+    assessments: int = 0
+
+    def update_profile(self, line: LogLine) -> None:
+        """Take a ``merchant.*`` or ``consent.changed`` line; absent fields stay."""
+        if line.segment is not None:
+            self.segment = line.segment
+        if line.region is not None:
+            self.region = line.region
+        if line.currency is not None and self.currency is None:
+            self.currency = line.currency
+        if line.granted is not None:
+            self.consent = line.granted

@@ -1,0 +1,331 @@
+"""The exactly-once runtime: consume, process, produce in Kafka transactions (KIP-447).
+
+1. On assignment the host restores its state as of the committed position.
+2. Per commit: outputs are produced, positions join the transaction, the transaction commits.
+3. On revocation: commit, then the host drops its state.
+4. On an abort, fencing, or loss of partitions the process ends: a restart restores.
+
+Delivery is tested on real Kafka only; the embedded broker shows aborted records to everyone.
+"""
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable
+
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from ops.errors import FatalError
+from ops.health import HealthServer
+from ops.kafka import consumer_config, producer_config, topic_name
+from ops.metrics import Metrics
+from ops.settings import Settings
+from streams.host import Committed, Host, Source
+from streams.intake import InputStopped
+from streams.records import Output, Record
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.02
+"""Longest wait for a first record: bounds the delay of ticks and commits."""
+KAFKA_CALL_S = 30.0
+"""Bound on one blocking Kafka call; past it the process ends and restarts."""
+OUTPUT_BYTES_MAX = 8 << 20
+"""A transaction is committed early once it holds so much output."""
+LAG_EVERY_S = 1.0
+
+
+def wall_clock_ms() -> int:
+    """Now, in epoch milliseconds: the only clock of the runtime."""
+    return time.time_ns() // 1_000_000
+
+
+class Runtime:
+    """Hosts one role on one consumer and one transactional producer, in one thread."""
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        health: HealthServer,
+        clock_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self.host = host
+        self._settings = settings
+        self._metrics = metrics
+        self._health = health
+        self._clock_ms = clock_ms
+        self._logical = {topic_name(settings, t): t for t in host.inputs}
+        self.group = f"{settings.kafka.topic_prefix}{host.role}"
+        member = {"group.instance.id": host.instance} if host.instance else {}
+        self._consumer = Consumer(consumer_config(settings, self.group, **member))
+        # A new id per process: fencing comes from the consumer group's generation (KIP-447).
+        transactional_id = f"{self.group}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        self._producer = Producer(producer_config(settings, transactional_id=transactional_id))
+        self._positions: dict[Source, int | None] = {}
+        self._stopped: set[Source] = set()
+        self._touched: dict[Source, None] = {}
+        self._in_transaction = False
+        self._output_bytes = 0
+        self._commit_due = 0.0
+        self._tick_due = 0.0
+        self._lag_due = 0.0
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Work until told to stop, then commit and leave the group. Raises on anything fatal."""
+        self._health.ready(self.host.role, False, "joining the group")
+        try:
+            self._producer.init_transactions(KAFKA_CALL_S)
+            self._consumer.subscribe(
+                [topic_name(self._settings, t) for t in self.host.inputs],
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+            while not should_stop():
+                self.run_once()
+            self._commit()
+        except KafkaException as error:
+            raise FatalError(f"{self.host.role}: {error.args[0]}") from error
+        finally:
+            self._health.ready(self.host.role, False, "stopped")
+        self._consumer.close()
+
+    def run_once(self) -> None:
+        """One turn: take what is there, tick, commit when due."""
+        now_ms = self._clock_ms()
+        for record in self._poll():
+            source = (record.topic, record.partition)
+            position = self._positions.get(source)
+            owned = source in self._positions and source not in self._stopped
+            if not owned or (position is not None and record.offset < position):
+                continue
+            try:
+                outputs = self.host.take(record, now_ms)
+            except InputStopped as stopped:
+                self._stop_source(source, stopped)
+                continue
+            self._positions[source] = record.offset + 1
+            self._touched[source] = None
+            self._produce(outputs)
+        clock = time.monotonic()
+        if clock >= self._tick_due:
+            self._tick_due = clock + self._settings.worker.tick_interval_ms / 1000
+            self._produce(self.host.tick(now_ms))
+        if clock >= self._commit_due or self._output_bytes > OUTPUT_BYTES_MAX:
+            self._commit()
+            self._commit_due = clock + self._settings.worker.commit_interval_ms / 1000
+        if clock >= self._lag_due:
+            self._lag_due = clock + LAG_EVERY_S
+            self._report_lag()
+        self._health.beat(self.host.role)
+
+    # --- input -------------------------------------------------------------------------------
+
+    def _poll(self) -> list[Record]:
+        first = self._consumer.poll(POLL_S)
+        if first is None:
+            return []
+        messages = [first, *self._consumer.consume(self.host.records_max - 1, 0)]
+        return [r for r in map(self._record, messages) if r is not None]
+
+    def _record(self, message: Message) -> Record | None:
+        error = message.error()
+        if error is not None:
+            if error.fatal():
+                raise FatalError(f"{self.host.role}: {error}")
+            if error.code() != KafkaError._PARTITION_EOF:
+                log.warning("consumer_error", extra={"role": self.host.role, "error": str(error)})
+            return None
+        return Record(
+            self._logical[message.topic()],
+            message.partition(),
+            message.offset(),
+            message.key(),
+            message.value(),
+            message.headers() or [],
+            message.timestamp()[1],
+        )
+
+    def _stop_source(self, source: Source, stopped: InputStopped) -> None:
+        """Too much bad input: this partition waits for a person, the others go on."""
+        self._stopped.add(source)
+        self._consumer.pause([TopicPartition(topic_name(self._settings, source[0]), source[1])])
+        self._metrics.partition_stopped.labels(*map(str, source)).set(1)
+        self._health.ready(f"{self.host.role}:{source[0]}/{source[1]}", False, str(stopped))
+        log.error("input_stopped", extra={"why": str(stopped)})
+
+    # --- output and commit -------------------------------------------------------------------
+
+    def _produce(self, outputs: list[Output]) -> None:
+        if not outputs:
+            return
+        self._begin()
+        for output in outputs:
+            self._produce_one(output)
+            self._output_bytes += len(output.value or b"")
+        self._producer.poll(0)
+
+    def _produce_one(self, output: Output) -> None:
+        deadline = time.monotonic() + KAFKA_CALL_S
+        while True:
+            try:
+                self._producer.produce(
+                    topic_name(self._settings, output.topic),
+                    value=output.value,
+                    key=output.key,
+                    partition=output.partition,
+                    headers=output.headers,
+                )
+                return
+            except BufferError:
+                if time.monotonic() > deadline:
+                    raise FatalError(f"{self.host.role}: the producer queue stays full") from None
+                self._producer.poll(0.05)
+
+    def _begin(self) -> None:
+        if not self._in_transaction:
+            self._producer.begin_transaction()
+            self._in_transaction = True
+
+    def _commit(self) -> None:
+        """Outputs and positions become visible together, or not at all."""
+        self._produce(self.host.drain())
+        if self._touched:
+            self._begin()
+        if not self._in_transaction:
+            return
+        started = time.monotonic()
+        if self._touched:
+            offsets = [
+                TopicPartition(
+                    topic_name(self._settings, topic),
+                    partition,
+                    self._positions[topic, partition],
+                    self.host.metadata((topic, partition)),
+                )
+                for topic, partition in self._touched
+            ]
+            self._retrying(
+                lambda: self._producer.send_offsets_to_transaction(
+                    offsets, self._consumer.consumer_group_metadata(), KAFKA_CALL_S
+                )
+            )
+        self._retrying(lambda: self._producer.commit_transaction(KAFKA_CALL_S))
+        self._in_transaction = False
+        self._touched.clear()
+        self._output_bytes = 0
+        self._metrics.commit_seconds.labels(self.host.role).observe(time.monotonic() - started)
+        self._metrics.transactions.labels(self.host.role, "committed").inc()
+
+    def _retrying(self, call: Callable[[], None]) -> None:
+        """Retry what Kafka calls retriable, within a bound; anything else ends the process."""
+        deadline = time.monotonic() + KAFKA_CALL_S
+        while True:
+            try:
+                call()
+                return
+            except KafkaException as exception:
+                error = exception.args[0]
+                if not error.retriable() or time.monotonic() > deadline:
+                    self._metrics.transactions.labels(self.host.role, "failed").inc()
+                    raise FatalError(
+                        f"{self.host.role}: transaction failed ({error.name()}); "
+                        "ending so that a restart restores"
+                    ) from exception
+
+    # --- assignment --------------------------------------------------------------------------
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if not partitions:
+            return
+        try:
+            committed = self._committed(consumer, partitions)
+            self.host.assign(committed)
+        except Exception as error:
+            # librdkafka would log and swallow it: a worker without its state must not go on.
+            self._die(f"restore failed: {error!r}")
+        starts = []
+        for source, position in committed.items():
+            self._positions[source] = position.offset
+            self._stopped.discard(source)
+            start = TopicPartition(topic_name(self._settings, source[0]), source[1])
+            if position.offset is not None:
+                start.offset = position.offset
+            starts.append(start)
+        consumer.incremental_assign(starts)
+        self._health.ready(self.host.role, True, "")
+        log.info("assigned", extra={"role": self.host.role, "sources": len(starts)})
+
+    def _committed(
+        self, consumer: Consumer, partitions: list[TopicPartition]
+    ) -> dict[Source, Committed]:
+        """Committed positions; waits while a dead worker's open transaction holds them back."""
+        deadline = time.monotonic() + self._settings.worker.restore_timeout_ms / 1000
+        while True:
+            try:
+                answers = consumer.committed(partitions, 10.0)
+                break
+            except KafkaException as exception:
+                if not exception.args[0].retriable() and time.monotonic() > deadline:
+                    raise
+                log.info("waiting_for_committed", extra={"error": str(exception.args[0])})
+        result = {}
+        for answer in answers:
+            if answer.error is not None:
+                raise FatalError(f"no committed position for {answer.topic}: {answer.error}")
+            source = (self._logical[answer.topic], answer.partition)
+            offset = answer.offset if answer.offset >= 0 else None
+            result[source] = Committed(offset, answer.metadata or "")
+        return result
+
+    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            self._commit()
+        except Exception as error:
+            self._die(f"commit at revocation failed: {error!r}")
+        self._drop(partitions)
+
+    def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._die(f"lost {len(partitions)} partitions")
+
+    def _drop(self, partitions: list[TopicPartition]) -> None:
+        sources = [(self._logical[p.topic], p.partition) for p in partitions]
+        self.host.revoke(sources)
+        for source in sources:
+            self._positions.pop(source, None)
+            self._touched.pop(source, None)
+            self._metrics.partition_stopped.labels(*map(str, source)).set(0)
+        log.info("revoked", extra={"role": self.host.role, "sources": len(sources)})
+
+    def _die(self, why: str) -> None:
+        """End the process at once: nothing of an unknown state may be written."""
+        log.critical("worker_ends", extra={"role": self.host.role, "why": why})
+        logging.shutdown()
+        os._exit(EXIT_RESTART)
+
+    def _report_lag(self) -> None:
+        for (topic, partition), position in self._positions.items():
+            if position is None:
+                continue
+            name = topic_name(self._settings, topic)
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(name, partition), cached=True
+            )
+            if high >= max(low, 0):
+                lag = max(high - position, 0)
+                self._metrics.consumer_lag.labels(self.group, topic, str(partition)).set(lag)
+
+
+EXIT_RESTART = 1
+"""Exit code of a worker that ended itself and wants to be restarted."""

@@ -1,0 +1,382 @@
+"""Scoring: a deterministic state machine over one partition of the log.
+
+Micro-batches in, assessments, alerts and limit changes out. No clock, no Kafka, no randomness: the
+same records under the same versions give the same bytes, which the running ``digest`` proves at
+every restart.
+"""
+
+import hashlib
+from collections import Counter
+
+import msgspec
+from msgspec import Struct
+
+from credit.decide import command, decide
+from credit.policy import Policy, load_policy
+from detectors import episodes
+from detectors.assess import Verdict, assess
+from detectors.default_risk import Model, ModelError, decode_model
+from detectors.sentinels import Hit, cleared, evaluate
+from features.catalogue import FEATURE_VERSION, NAMES
+from features.engine import Due, EngineConfig, FeatureEngine, Trigger
+from features.lines import LogLine, decode_lines
+from schemas import topics
+from schemas.codec import encode
+from schemas.outputs import Alert, Assessment, LimitChange
+from streams.ledger import Ledger
+from streams.records import Artifacts, Output, Record
+
+NO_CURRENCY = "XXX"
+"""ISO 4217 for "no currency": a merchant of whom no money was ever seen."""
+_OUTCOMES = {"loan.defaulted": "defaulted", "loan.settled": "settled"}
+_LINE_COMMANDS = frozenset({"merchant.freeze", "merchant.release", "limit.override"})
+
+
+class Genesis(Struct, kw_only=True, frozen=True):
+    """Versions in force at the start of the log, before any activation; shipped with the code."""
+
+    policy_text: str
+    model: Model
+
+
+class Header(Struct, kw_only=True):
+    """Partition-level state of a checkpoint."""
+
+    position: int
+    digest: str
+    engine: bytes
+    policy_version: str
+    policy_digest: str
+    model_version: str
+    model_digest: str
+    paused: bool
+    stats: dict[str, int]
+
+
+class Scoring:
+    """The processor of one partition. ``position`` is the offset of the next record to process."""
+
+    def __init__(
+        self, artifacts: Artifacts, genesis: Genesis, config: EngineConfig | None = None
+    ) -> None:
+        self.engine = FeatureEngine(config or EngineConfig())
+        self.ledgers: dict[int, Ledger] = {}
+        self.position = 0
+        self.digest = "0" * 32
+        self.paused = False
+        self.stats: Counter[str] = Counter()
+        self._artifacts = artifacts
+        self._policy: Policy = load_policy(genesis.policy_text)
+        self._policy_digest = ""
+        self._model: Model = genesis.model
+        self._model_digest = ""
+        self._outputs: list[Output] = []
+        self._partition = 0
+
+    @property
+    def policy_version(self) -> str:
+        """Version of the credit policy in force."""
+        return self._policy.version
+
+    @property
+    def model_version(self) -> str:
+        """Version of the model in force."""
+        return self._model.version
+
+    def process(self, record: Record) -> list[Output]:
+        """One micro-batch of the log, whole. Returns its outputs in order."""
+        assert record.offset >= self.position, "records come in log order"
+        self._partition = record.partition
+        lines = decode_lines(record.value or b"")
+        for due in self.engine.run(lines):
+            self._take(due, lines[due.line] if due.line >= 0 else None)
+        outputs, self._outputs = self._outputs, []
+        self.position = record.offset + 1
+        if outputs:
+            chain = hashlib.blake2b(bytes.fromhex(self.digest), digest_size=16)
+            for output in outputs:
+                chain.update(output.topic.encode() + b"\0" + (output.value or b"") + b"\0")
+            self.digest = chain.hexdigest()
+        self.stats["lines"] += len(lines)
+        return outputs
+
+    # --- checkpoint ------------------------------------------------------------------------
+
+    def header(self) -> bytes:
+        """Partition-level state as of ``position``."""
+        return msgspec.msgpack.encode(
+            Header(
+                position=self.position,
+                digest=self.digest,
+                engine=self.engine.export_header(),
+                policy_version=self._policy.version,
+                policy_digest=self._policy_digest,
+                model_version=self._model.version,
+                model_digest=self._model_digest,
+                paused=self.paused,
+                stats=dict(self.stats),
+            )
+        )
+
+    def restore_header(self, raw: bytes) -> None:
+        """Inverse of ``header``; versions are fetched again by their digests."""
+        header = msgspec.msgpack.decode(raw, type=Header)
+        self.position, self.digest, self.paused = header.position, header.digest, header.paused
+        self.engine.import_header(header.engine)
+        self.stats = Counter(header.stats)
+        if header.policy_digest:
+            self._activate_policy(header.policy_version, header.policy_digest)
+        if header.model_digest:
+            self._activate_model(header.model_version, header.model_digest)
+
+    def page(self, number: int) -> bytes:
+        """State of the merchants of one page."""
+        first = number * self.engine.PAGE_ROWS
+        ledgers = {
+            slot: self.ledgers[slot]
+            for slot in range(first, first + self.engine.PAGE_ROWS)
+            if slot in self.ledgers
+        }
+        return msgspec.msgpack.encode((self.engine.export_page(number), ledgers))
+
+    def restore_page(self, number: int, raw: bytes) -> None:
+        """Inverse of ``page``."""
+        rows, ledgers = msgspec.msgpack.decode(raw, type=tuple[bytes, dict[int, Ledger]])
+        self.engine.import_page(number, rows)
+        self.ledgers.update(ledgers)
+
+    # --- lines and timers ------------------------------------------------------------------
+
+    def _take(self, due: Due, line: LogLine | None) -> None:
+        if due.slot < 0:
+            assert line is not None
+            self._control(line)
+            return
+        ledger = self.ledgers.get(due.slot)
+        if ledger is None:
+            ledger = self.ledgers[due.slot] = Ledger()
+        applied, outcome = None, None
+        if line is not None:
+            if due.trigger & Trigger.COMMAND:
+                self._command(due, line, ledger)
+                return
+            if due.trigger & Trigger.PROFILE:
+                ledger.update_profile(line)
+                if line.type != "credit.applied":
+                    return
+                applied = line.amount
+            elif due.trigger & Trigger.LENDING:
+                if line.type in ("limit.acknowledged", "limit.rejected"):
+                    self.stats[line.type] += 1
+                    return
+                ledger.book.apply(line)
+                outcome = _OUTCOMES.get(line.type)
+            if ledger.currency is None and line.currency is not None:
+                ledger.currency = line.currency
+        self._assess(due, line, ledger, applied, outcome)
+        self.engine.set_lending_deadline(due.slot, ledger.book.next_check_ms(due.as_of))
+
+    def _control(self, line: LogLine) -> None:
+        if line.type == "policy.activated":
+            self._activate_policy(str(line.version), str(line.digest))
+        elif line.type == "model.activated":
+            self._activate_model(str(line.version), str(line.digest))
+        elif line.type in ("automation.pause", "automation.resume"):
+            self.paused = line.type == "automation.pause"
+
+    def _activate_policy(self, version: str, digest: str) -> None:
+        text = self._artifacts.get("policy", version, digest)
+        self._policy = load_policy(text.decode())
+        self._policy_digest = digest
+
+    def _activate_model(self, version: str, digest: str) -> None:
+        """A model that this code cannot read is refused and counted; the old one stays."""
+        try:
+            model = decode_model(self._artifacts.get("model", version, digest))
+        except ModelError:
+            self.stats["models_refused"] += 1
+            return
+        self._model, self._model_digest = model, digest
+
+    def _command(self, due: Due, line: LogLine, ledger: Ledger) -> None:
+        merchant = self.engine.ids[due.slot]
+        if line.type in _LINE_COMMANDS:
+            if ledger.line is None:
+                self.stats["commands_without_target"] += 1
+                return
+            changed = command(
+                self._policy,
+                ledger.line,
+                kind=line.type,
+                merchant_id=merchant,
+                segment=ledger.segment,
+                drawn_minor=ledger.book.exposure_minor,
+                as_of=due.as_of,
+                actor=line.actor or "",
+                reason=line.reason or "",
+                cause=line.event_id,
+                amount_minor=line.amount,
+                currency=line.currency,
+                expires_at=line.expires_at,
+                model_version=self._model.version,
+                feature_version=FEATURE_VERSION,
+            )
+            if changed is None:
+                self.stats["commands_without_effect"] += 1
+                return
+            ledger.line, change = changed
+            self._emit(topics.LIMIT_CHANGES, merchant, change)
+            self.stats[f"limit_changes.{change.action}"] += 1
+            return
+        kind = next((k for k, e in ledger.episodes.items() if e.alert_id == line.alert_id), None)
+        if kind is None:
+            self.stats["commands_without_target"] += 1
+            return
+        episode, actor, at = ledger.episodes[kind], line.actor or "", due.as_of
+        if line.type == "alert.assign":
+            episode = episodes.assign(episode, line.assignee or actor, actor, at)
+        elif line.type == "alert.acknowledge":
+            episode = episodes.acknowledge(episode, actor, at)
+        elif line.type == "alert.snooze":
+            episode = episodes.snooze(episode, line.until_at or at, actor, at)
+        elif line.type == "alert.close":
+            episode = episodes.close(episode, line.outcome, actor, at)  # type: ignore[arg-type]
+        self._put_episode(merchant, ledger, episode)
+
+    # --- assessment, episodes, line -----------------------------------------------------------
+
+    def _assess(
+        self,
+        due: Due,
+        line: LogLine | None,
+        ledger: Ledger,
+        applied: int | None,
+        outcome: str | None,
+    ) -> None:
+        merchant, at = self.engine.ids[due.slot], due.as_of
+        limit = ledger.line.limit_minor if ledger.line else 0
+        ledger.book.fill(due.vector, at, limit)
+        hits = evaluate(due.vector, ledger.segment)
+        verdict = assess(due.vector, self._model, hits, as_of=at)
+        causes = [line.event_id] if line is not None else [f"clock:{at}"]
+        currency = ledger.currency or self.engine.currency_of(due.slot) or NO_CURRENCY
+        self._emit_assessment(due, ledger, merchant, verdict, causes, currency, line, outcome)
+        self._update_episodes(due, ledger, merchant, hits, causes)
+        decision = decide(
+            self._policy,
+            ledger.line,
+            verdict,
+            due.vector,
+            merchant_id=merchant,
+            segment=ledger.segment,
+            currency=currency,
+            drawn_minor=ledger.book.exposure_minor,
+            as_of=at,
+            causes=causes,
+            hits=hits,
+            paused=self.paused,
+            consent=ledger.consent,
+            applied_minor=applied,
+            model_version=self._model.version,
+            feature_version=FEATURE_VERSION,
+        )
+        if decision is not None:
+            ledger.line, change = decision
+            self._emit(topics.LIMIT_CHANGES, merchant, change)
+            self.stats[f"limit_changes.{change.action}"] += 1
+
+    def _emit_assessment(
+        self,
+        due: Due,
+        ledger: Ledger,
+        merchant: str,
+        verdict: Verdict,
+        causes: list[str],
+        currency: str,
+        line: LogLine | None,
+        outcome: str | None,
+    ) -> None:
+        ledger.assessments += 1
+        text = f"{merchant}\0{due.as_of}\0{ledger.assessments}".encode()
+        values = due.vector.tolist()
+        assessment = Assessment(
+            assessment_id="as_" + hashlib.blake2b(text, digest_size=12).hexdigest(),
+            merchant_id=merchant,
+            as_of=due.as_of,
+            segment=ledger.segment,
+            trigger=line.type if line is not None else Trigger(due.trigger).name or "timer",
+            probability_of_default=verdict.probability_of_default,
+            horizon_days=self._model.horizon_days,
+            anomaly_score=verdict.anomaly_score,
+            band=verdict.band,
+            exposure_minor=ledger.book.exposure_minor,
+            currency=currency,
+            reasons=verdict.reasons,
+            features={n: v if v == v else None for n, v in zip(NAMES, values, strict=True)},
+            causes=causes,
+            model_version=self._model.version,
+            policy_version=self._policy.version,
+            feature_version=FEATURE_VERSION,
+            outcome=outcome,  # type: ignore[arg-type]
+        )
+        self._emit(topics.ASSESSMENTS, merchant, assessment)
+        self.stats[f"assessments.{verdict.band}"] += 1
+
+    def _update_episodes(
+        self, due: Due, ledger: Ledger, merchant: str, hits: list[Hit], causes: list[str]
+    ) -> None:
+        at = due.as_of
+        seen = set()
+        for each in hits:
+            seen.add(each.kind)
+            episode = ledger.episodes.get(each.kind)
+            if episode is None:
+                episode = episodes.open_episode(
+                    merchant, each.kind, each.severity, each.reasons, causes, at
+                )
+                self._put_episode(merchant, ledger, episode)
+                self.stats[f"alerts.{each.kind}.{each.severity}"] += 1
+                continue
+            episode, news = episodes.hit(episode, each.severity, each.reasons, causes, at)
+            self._put_episode(merchant, ledger, episode, news=news)
+        for kind in sorted(ledger.episodes):
+            if kind not in seen and cleared(kind, due.vector):
+                episode, news = episodes.clear(ledger.episodes[kind], at)
+                self._put_episode(merchant, ledger, episode, news=news)
+
+    def _put_episode(
+        self, merchant: str, ledger: Ledger, episode: episodes.Episode, *, news: bool = True
+    ) -> None:
+        if episode.state == "closed":
+            ledger.episodes.pop(episode.kind, None)
+        else:
+            ledger.episodes[episode.kind] = episode
+        if not news:
+            return
+        alert = Alert(
+            alert_id=episode.alert_id,
+            merchant_id=merchant,
+            segment=ledger.segment,
+            kind=episode.kind,
+            severity=episode.severity,
+            opened_at=episode.opened_at,
+            updated_at=episode.updated_at,
+            state=episode.state,
+            version=episode.version,
+            exposure_minor=ledger.book.exposure_minor,
+            currency=ledger.currency or NO_CURRENCY,
+            reasons=episode.reasons,
+            evidence=episode.evidence,
+            evidence_count=episode.evidence_count,
+            assignee=episode.assignee,
+            actor=episode.actor,
+            snoozed_until=episode.snoozed_until,
+            outcome=episode.outcome,
+            model_version=self._model.version,
+            policy_version=self._policy.version,
+            feature_version=FEATURE_VERSION,
+        )
+        self._emit(topics.ALERTS, merchant, alert)
+
+    def _emit(self, topic: str, merchant: str, value: Assessment | Alert | LimitChange) -> None:
+        self._outputs.append(Output(topic, self._partition, merchant.encode(), encode(value)))

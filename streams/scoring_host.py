@@ -1,0 +1,120 @@
+"""Scoring on Kafka: one ``Scoring`` per partition, restored on assignment, checkpointed in turns."""
+
+import time
+from collections import Counter
+
+from ops.metrics import Metrics
+from ops.settings import Settings
+from schemas import topics
+from streams.artifacts import genesis
+from streams.checkpoints import Checkpointer
+from streams.host import Committed, Source
+from streams.intake import SOURCE_TIME_HEADER
+from streams.records import Artifacts, Output, Record
+from streams.restore import restore
+from streams.scoring import Scoring
+
+CARRY_BYTES = 1 << 20
+"""Portion of a running checkpoint per transaction: keeps the commit pause short."""
+
+
+class _Partition:
+    def __init__(self, partition: int, artifacts: Artifacts) -> None:
+        self.scoring = Scoring(artifacts, genesis())
+        self.checkpointer = Checkpointer(self.scoring, partition)
+        self.lines_at_checkpoint = 0
+        self.checkpoint_at = time.monotonic()
+        self.reported: Counter[str] = Counter()
+
+
+class ScoringHost:
+    """Hosts scoring; see ``streams.host.Host``."""
+
+    role = "scoring"
+    inputs = (topics.EVENTS,)
+    records_max = 32
+    instance = None
+
+    def __init__(self, settings: Settings, metrics: Metrics, artifacts: Artifacts) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._artifacts = artifacts
+        self._partitions: dict[int, _Partition] = {}
+
+    def assign(self, committed: dict[Source, Committed]) -> None:
+        """Restore each partition; the progress is on ``/metrics`` and in the log."""
+        for (_, partition), position in sorted(committed.items()):
+            hosted = _Partition(partition, self._artifacts)
+            restore(
+                hosted.scoring,
+                hosted.checkpointer,
+                partition,
+                position,
+                self._settings,
+                self._metrics.restore_progress_of,
+            )
+            hosted.reported = Counter(self._stats(hosted.scoring))
+            hosted.lines_at_checkpoint = hosted.scoring.stats["lines"]
+            self._partitions[partition] = hosted
+
+    def revoke(self, sources: list[Source]) -> None:
+        """Drop the state: the log and the checkpoint have it."""
+        for _, partition in sources:
+            self._partitions.pop(partition, None)
+
+    def take(self, record: Record, now_ms: int) -> list[Output]:
+        """Process one micro-batch."""
+        hosted = self._partitions[record.partition]
+        outputs = hosted.scoring.process(record)
+        self._report(hosted)
+        source_ms = next((v for n, v in record.headers if n == SOURCE_TIME_HEADER), None)
+        if source_ms and outputs:
+            self._metrics.observe_outputs(outputs, (now_ms - int(source_ms)) / 1000)
+        return outputs
+
+    def tick(self, now_ms: int) -> list[Output]:
+        """Begin a checkpoint where one is due, one partition at a time."""
+        self._metrics.last_processed("scoring", now_ms)
+        if not any(h.checkpointer.running for h in self._partitions.values()):
+            for hosted in self._partitions.values():
+                if self._due(hosted):
+                    hosted.checkpointer.begin()
+                    hosted.lines_at_checkpoint = hosted.scoring.stats["lines"]
+                    hosted.checkpoint_at = time.monotonic()
+                    break
+        ages = [time.monotonic() - h.checkpoint_at for h in self._partitions.values()]
+        self._metrics.checkpoint_age.set(max(ages, default=0.0))
+        lags = [now_ms - h.scoring.engine.high for h in self._partitions.values()]
+        if lags:
+            self._metrics.event_time_lag.labels("scoring").set(max(lags) / 1000)
+        return []
+
+    def _due(self, hosted: _Partition) -> bool:
+        lines = hosted.scoring.stats["lines"] - hosted.lines_at_checkpoint
+        age_ms = (time.monotonic() - hosted.checkpoint_at) * 1000
+        worker = self._settings.worker
+        return lines >= worker.checkpoint_events or (
+            lines > 0 and age_ms >= worker.checkpoint_interval_ms
+        )
+
+    def drain(self) -> list[Output]:
+        """The next portion of the running checkpoint."""
+        outputs: list[Output] = []
+        for hosted in self._partitions.values():
+            outputs += hosted.checkpointer.carry(CARRY_BYTES)
+        self._metrics.checkpoint_bytes.inc(sum(len(o.value or b"") for o in outputs))
+        return outputs
+
+    def metadata(self, source: Source) -> str:
+        """The running digest of the outputs: what a restore must arrive at."""
+        return self._partitions[source[1]].scoring.digest
+
+    def _stats(self, scoring: Scoring) -> dict[str, int]:
+        return {**scoring.stats, **scoring.engine.counters}
+
+    def _report(self, hosted: _Partition) -> None:
+        stats = self._stats(hosted.scoring)
+        self._metrics.add_scoring(
+            {name: value - hosted.reported[name] for name, value in stats.items()}
+        )
+        hosted.reported = Counter(stats)

@@ -1,0 +1,44 @@
+"""``desk``: the risk desk's web pages over ClickHouse."""
+
+import secrets
+import socket
+from typing import Any
+
+import uvicorn
+
+from features.catalogue import CATALOGUE
+from ops.settings import Settings, load_settings
+from tideline.console import console
+
+
+def desk() -> None:
+    """Serve the desk; prints an address with a one-time login."""
+    from sinks.engine import open_engine
+
+    settings = load_settings()
+    engine = open_engine(settings.clickhouse)
+    server, address = desk_server(settings, engine)
+    console.print(f"desk: [link={address}]{address}[/link]", soft_wrap=True)
+    server.run()
+    engine.close()
+
+
+def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
+    """A server on the configured port (0 = a free one) and its address with the login token."""
+    from desk.app import create_app
+
+    token = secrets.token_urlsafe(24)
+    labels = {feature.name: (feature.label, feature.unit) for feature in CATALOGUE}
+    app = create_app(engine, token=token, labels=labels)
+    listener = socket.create_server((settings.desk.host, settings.desk.port))
+    port = listener.getsockname()[1]
+    listener.close()
+    config = uvicorn.Config(
+        app,
+        host=settings.desk.host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )
+    return uvicorn.Server(config), f"http://{settings.desk.host}:{port}/login?token={token}"

@@ -1,0 +1,84 @@
+"""``worker``, ``learner``, ``monitor``, ``sink``, ``desk``: the long-running roles."""
+
+from typing import Annotated
+
+import typer
+
+from ops.errors import ConfigurationError
+from ops.settings import Settings, load_settings, privacy_key
+from tideline.service import Service, run_hosts, service
+
+ROLES = ("intake", "scoring")
+
+
+def worker(
+    roles: Annotated[str, typer.Option(help="intake, scoring, or both")] = "intake,scoring",
+) -> None:
+    """Run intake and scoring (or one of them), exactly once, until stopped."""
+    chosen = [role.strip() for role in roles.split(",") if role.strip()]
+    unknown = [role for role in chosen if role not in ROLES]
+    if unknown or not chosen:
+        raise ConfigurationError(f"--roles is {roles!r}; choose from {', '.join(ROLES)}")
+    settings = load_settings()
+    key = privacy_key(settings) if "intake" in chosen else b""
+    with service(settings, "worker") as process:
+        _check_partitions(settings)
+        run_hosts(process, [_host(role, process, key) for role in chosen])
+
+
+def _host(role: str, process: Service, key: bytes):  # type: ignore[no-untyped-def]
+    from streams.artifacts import KafkaArtifacts
+    from streams.intake_host import IntakeHost
+    from streams.scoring_host import ScoringHost
+
+    def build() -> IntakeHost | ScoringHost:
+        artifacts = KafkaArtifacts(process.settings)
+        if role == "intake":
+            return IntakeHost(process.settings, process.metrics, artifacts, key)
+        return ScoringHost(process.settings, process.metrics, artifacts)
+
+    return build
+
+
+def _check_partitions(settings: Settings) -> None:
+    """A partition count other than Kafka's would split merchants over two partitions."""
+    from schemas import topics
+    from streams.reading import partitions_of
+
+    for topic in (*topics.INPUT_TOPICS, topics.EVENTS):
+        found = partitions_of(settings, topic)
+        if found != settings.kafka.partitions:
+            raise ConfigurationError(
+                f"topic {topic} has {found} partitions, TIDELINE_KAFKA__PARTITIONS is "
+                f"{settings.kafka.partitions}; they must be equal for every topic"
+            )
+
+
+def learner() -> None:
+    """Learn from outcomes and publish model versions (one process)."""
+    from streams.learner_host import LearnerHost
+
+    with service(load_settings(), "learner") as process:
+        run_hosts(process, [lambda: LearnerHost(process.settings, process.metrics)])
+
+
+def monitor() -> None:
+    """Run the Faust monitors of the portfolio and the feeds."""
+    from streams.monitor import run_monitor
+
+    with service(load_settings(), "monitor") as process:
+        run_monitor(process.settings, process.metrics, process.health, process.stop)
+
+
+def sink() -> None:
+    """Store outputs in ClickHouse."""
+    from sinks.engine import open_engine
+    from sinks.migrate import migrate
+    from sinks.sink import Sink
+
+    settings = load_settings()
+    with service(settings, "sink") as process:
+        engine = open_engine(settings.clickhouse.url, settings.clickhouse.database)
+        migrate(engine)
+        Sink(settings, engine, process.metrics, process.health).run(process.stop)
+        engine.close()
