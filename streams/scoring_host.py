@@ -69,7 +69,8 @@ class ScoringHost:
         self._report(hosted)
         source_ms = next((v for n, v in record.headers if n == SOURCE_TIME_HEADER), None)
         if source_ms and outputs:
-            self._metrics.observe_outputs(outputs, (now_ms - int(source_ms)) / 1000)
+            alert = any(output.topic == topics.ALERTS for output in outputs)
+            self._metrics.observe_delay((now_ms - int(source_ms)) / 1000, alert=alert)
         return outputs
 
     def tick(self, now_ms: int) -> list[Output]:

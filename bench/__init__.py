@@ -1,0 +1,1 @@
+"""Benchmarks that anyone can run: `make bench`, or `tideline bench` in a checkout."""

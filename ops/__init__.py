@@ -1,0 +1,1 @@
+"""What the shells share: settings, metrics, logs, health and Kafka client configuration."""

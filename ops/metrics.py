@@ -1,0 +1,166 @@
+"""Every metric of Tideline, in one place. No label ever names a merchant.
+
+A ``Metrics`` belongs to one process and has a registry of its own.
+"""
+
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.process_collector import ProcessCollector
+
+LATENCY_BUCKETS_S = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)
+COMMIT_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Metrics:
+    """The metrics as typed attributes; ``registry`` is what ``/metrics`` serves."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"tideline_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"tideline_{name}", text, labels, registry=registry)
+
+        def histogram(
+            name: str, text: str, buckets: tuple[float, ...], *labels: str
+        ) -> Histogram:
+            return Histogram(f"tideline_{name}", text, labels, registry=registry, buckets=buckets)
+
+        self.build = Info("tideline_build", "Version of the software.", registry=registry)
+        try:
+            self.build.info({"version": version("tideline")})
+        except PackageNotFoundError:
+            self.build.info({"version": "unknown"})
+
+        # Flow
+        self.events = counter("events_total", "Events by stage and outcome.", "stage", "outcome")
+        self.dead_letters = counter(
+            "dead_letters_total", "Input that could not be taken, by reason.", "stage", "reason"
+        )
+        self.partition_stopped = gauge(
+            "partition_stopped", "1 while an input partition is stopped.", "topic", "partition"
+        )
+        self.assessments = counter("assessments_total", "Assessments by band.", "band")
+        self.alerts = counter("alerts_total", "Episodes opened.", "kind", "severity")
+        self.limit_changes = counter("limit_changes_total", "Limit changes.", "action")
+
+        # Time
+        self.consumer_lag = gauge(
+            "consumer_lag_records", "Records not yet consumed.", "group", "topic", "partition"
+        )
+        self.event_time_lag = gauge(
+            "event_time_lag_seconds", "Wall clock less latest event time.", "stage"
+        )
+        self.last_event = gauge(
+            "last_event_timestamp_seconds", "Kafka time of the last input taken.", "stage"
+        )
+        self.last_turn = gauge(
+            "last_processed_timestamp_seconds", "When the stage last made a turn.", "stage"
+        )
+        self.event_to_alert = histogram(
+            "event_to_alert_seconds",
+            "From the input's Kafka timestamp to its alert being produced.",
+            LATENCY_BUCKETS_S,
+        )
+        self.event_to_output = histogram(
+            "event_to_output_seconds",
+            "From the input's Kafka timestamp to any output being produced.",
+            LATENCY_BUCKETS_S,
+        )
+
+        # Exactly-once runtime
+        self.transactions = counter(
+            "transactions_total", "Kafka transactions by outcome.", "role", "outcome"
+        )
+        self.commit_seconds = histogram(
+            "commit_seconds", "Duration of a commit.", COMMIT_BUCKETS_S, "role"
+        )
+        self.checkpoint_age = gauge(
+            "checkpoint_age_seconds", "Age of the oldest partition's last checkpoint."
+        )
+        self.checkpoint_bytes = counter("checkpoint_bytes_total", "Checkpoint bytes written.")
+        self.restore_progress = gauge(
+            "restore_progress_ratio", "Progress of a partition's restore, 1 = done.", "partition"
+        )
+        self.restore_records = gauge(
+            "restore_records_left", "Log records still to be replayed.", "partition"
+        )
+
+        # Sink
+        self.sink_rows = counter("sink_rows_total", "Rows stored.", "table")
+        self.sink_flush_seconds = histogram(
+            "sink_flush_seconds", "Duration of an insert.", LATENCY_BUCKETS_S, "table"
+        )
+        self.sink_retries = counter("sink_retries_total", "Inserts tried again.", "table")
+        self.sink_rejects = counter("sink_rejects_total", "Outputs that fit no table.", "table")
+
+        # Monitors
+        self.monitor_exposure = gauge(
+            "monitor_exposure_minor", "Exposure in minor units.", "segment", "currency"
+        )
+        self.monitor_open_alerts = gauge(
+            "monitor_open_alerts", "Open episodes.", "segment", "kind", "severity"
+        )
+        self.monitor_alerts_window = gauge(
+            "monitor_alerts_24h", "Episodes opened in the last 24 h.", "segment", "kind"
+        )
+        self.monitor_feed_last_event = gauge(
+            "monitor_feed_last_event_timestamp_seconds", "Latest event time.", "feed"
+        )
+        self.monitor_feed_rate = gauge(
+            "monitor_feed_events_per_minute", "Events per minute of event time.", "feed"
+        )
+
+    # --- what hosts report -----------------------------------------------------------------
+
+    def event_seen(self, stage: str, timestamp_ms: int) -> None:
+        """An input of this Kafka time was taken."""
+        if timestamp_ms > 0:
+            self.last_event.labels(stage).set(timestamp_ms / 1000)
+
+    def last_processed(self, stage: str, now_ms: int) -> None:
+        """The stage made a turn."""
+        self.last_turn.labels(stage).set(now_ms / 1000)
+
+    def restore_progress_of(self, partition: int, position: int, until: int) -> None:
+        """A restore has replayed to ``position`` of ``until``."""
+        left = max(until - position, 0)
+        label = str(partition)
+        self.restore_records.labels(label).set(left)
+        self.restore_progress.labels(label).set(1.0 if left == 0 else position / until)
+
+    def observe_delay(self, delay_s: float, *, alert: bool) -> None:
+        """An output was produced so long after its input reached Kafka."""
+        delay = max(delay_s, 0.0)
+        self.event_to_output.observe(delay)
+        if alert:
+            self.event_to_alert.observe(delay)
+
+    def add_scoring(self, increments: Mapping[str, int]) -> None:
+        """What scoring counted since the last call, by its own names."""
+        for name, count in increments.items():
+            if count <= 0:
+                continue
+            head, _, rest = name.partition(".")
+            if head == "assessments":
+                self.assessments.labels(rest).inc(count)
+                self.events.labels("scoring", "out").inc(count)
+            elif head == "alerts":
+                kind, _, severity = rest.rpartition(".")
+                self.alerts.labels(kind, severity).inc(count)
+            elif head == "limit_changes":
+                self.limit_changes.labels(rest).inc(count)
+            else:
+                outcome = {"lines": "in", "duplicates": "duplicate"}.get(name, name)
+                self.events.labels("scoring", outcome).inc(count)
+
+
+def now_seconds() -> float:
+    """Wall clock for gauges that hold timestamps."""
+    return time.time()

@@ -1,0 +1,122 @@
+"""Exactly once under SIGKILL, SIGSTOP, rebalance storms and a broker restart, on real Kafka."""
+
+import signal
+import threading
+import time
+from collections import Counter, defaultdict
+
+import msgspec
+import pytest
+
+from bench.workload import DAY_MS, events
+from schemas import topics
+from schemas.events import BY_TAG
+from streams.verify import replay_log
+
+from .cluster import Cluster, Storm
+
+pytestmark = [pytest.mark.kafka, pytest.mark.kill, pytest.mark.timeout(600)]
+
+MERCHANTS = 300
+EVENTS = 24_000
+SPAN_MS = 120 * DAY_MS
+SEED = 20_261_123
+
+
+def lending(count: int) -> list[tuple[str, bytes, bytes]]:
+    """Loans that are drawn, fall due and are repaid or not: labels for the learner."""
+    records = []
+    start = 1_735_689_600_000
+    for number in range(count):
+        merchant = f"m{number % MERCHANTS:06d}"
+        loan = {"merchant_id": merchant, "loan_id": f"x{number}", "currency": "CNY"}
+        at = start + 60 * DAY_MS + number * 3_600_000
+        steps = [
+            ("loan.disbursed", at, {"amount": 100_000}),
+            ("repayment.due", at + 20 * DAY_MS, {"amount": 100_000}),
+            ("loan.defaulted" if number % 5 == 0 else "loan.settled", at + 50 * DAY_MS, {}),
+        ]
+        for kind, when, more in steps:
+            event = {"type": kind, "event_id": f"{kind}-{number}", "occurred_at": when}
+            value = msgspec.json.encode(event | loan | more)
+            records.append((BY_TAG[kind].topic, merchant.encode(), value))
+    return records
+
+
+def check(cluster: Cluster, published: list[tuple[str, bytes, bytes]]) -> Counter[str]:
+    """Nothing missing, nothing doubled, versions without gaps, state equal to a fresh replay."""
+    expected = Counter(msgspec.json.decode(value)["event_id"] for _, _, value in published)
+    lines = Counter(
+        line["event_id"] for line in cluster.log_lines() if line["type"] != "model.activated"
+    )
+    assert lines == expected
+    assert not list(cluster.values(topics.DEAD_LETTERS))
+    counts: Counter[str] = Counter()
+    reports = list(replay_log(cluster.settings, lambda *_: None, compare=True))
+    for report in reports:
+        counts.update(report.outputs)
+        assert report.equal, f"seed {SEED}: {report}\n{cluster.logs()}"
+    versions = defaultdict(list)
+    decisions = Counter()
+    for raw in cluster.values(topics.LIMIT_CHANGES):
+        change = msgspec.json.decode(raw)
+        versions[change["line_id"]].append(change["version"])
+        decisions[change["decision_id"]] += 1
+    assert all(found == list(range(1, len(found) + 1)) for found in versions.values())
+    assert set(decisions.values()) <= {1}
+    return counts
+
+
+def test_nothing_is_lost_or_doubled_under_twenty_kills_a_stop_and_a_rebalance_storm(
+    cluster, own_kafka
+) -> None:
+    published = list(events(EVENTS, MERCHANTS, SEED, span_ms=SPAN_MS)) + lending(150)
+    with cluster(
+        own_kafka,
+        TIDELINE_WORKER__CHECKPOINT_INTERVAL_MS="1500",
+        TIDELINE_LOG__LEVEL="INFO",
+    ) as running:
+        running.start("a", "worker")
+        running.start("b", "worker")
+        running.start("learner", "learner")
+        chunk = len(published) // 60
+
+        def publish() -> None:
+            for first in range(0, len(published), chunk):
+                running.publish(published[first : first + chunk])
+                time.sleep(2.0)
+
+        publisher = threading.Thread(target=publish)
+        publisher.start()
+        storm = Storm(running, SEED)
+        storm.kills(10, ["a", "b"], (2.0, 5.0))
+        own_kafka.restart()
+        storm.kills(5, ["a", "b"], (2.0, 5.0))
+        _stop_past_the_session(running, "a")
+        for number in range(4):
+            running.start(f"extra-{number}", "worker")
+            time.sleep(2.0)
+        for number in range(4):
+            running.end(f"extra-{number}")
+        storm.kills(5, ["a", "b", "learner"], (2.0, 5.0))
+        publisher.join(180)
+        assert not publisher.is_alive()
+        running.drain(len(published))
+        counts = check(running, published)
+        assert counts[topics.ASSESSMENTS] > 1000
+        assert counts[topics.LIMIT_CHANGES] > 0
+        restored = sum(p.read_text().count('"restored"') for p in running.folder.glob("*.log"))
+        assert restored >= 20, "the storm has to hit workers that hold state"
+
+
+def _stop_past_the_session(running: Cluster, name: str) -> None:
+    """A worker that sleeps past its session is fenced when it wakes: it must end, not write."""
+    process = running.children[name].process
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(running.settings.kafka.session_timeout_ms / 1000 + 3)
+    process.send_signal(signal.SIGCONT)
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert process.poll() is not None, f"{name} went on after it lost its group\n{running.logs()}"
+    running.revive()
