@@ -102,7 +102,7 @@ _RFC3339 = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_NOT_FINITE = re.compile(rb"NaN|Infinity|inf|nan", re.IGNORECASE)
+_NOT_FINITE = re.compile(rb"(?:^|[\s:,\[+-])(?:nan|inf|infinity)\b", re.IGNORECASE)
 _BYTE = re.compile(r"\(byte (\d+)\)$")
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
@@ -237,8 +237,9 @@ def _explain_json(raw: bytes, error: Exception) -> InvalidEvent:
         return InvalidEvent("not_utf8", f"byte {bad.start} is not UTF-8; encode the JSON as UTF-8")
     text = str(error)
     place = _BYTE.search(text)
-    # The parser stops within the word, or at it after a sign.
-    if place and _NOT_FINITE.match(raw[int(place[1]) :].lstrip(b"-+")):
+    # The parser stops at the word, at its sign, or 4 bytes on, where ``nan`` is no ``null``.
+    at = int(place[1]) if place else len(raw)
+    if _NOT_FINITE.search(raw[max(0, at - 6) : at + 10]):
         return InvalidEvent("not_finite", "NaN or infinity found; leave the field out instead")
     if "out of range" in text:
         return InvalidEvent(
