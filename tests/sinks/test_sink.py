@@ -1,0 +1,364 @@
+"""The sink in steps, on an embedded ClickHouse and a Kafka in memory."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from ops.errors import FatalError
+from ops.health import HealthServer
+from ops.metrics import Metrics
+from ops.settings import ClickHouse, Settings
+from schemas import topics
+from sinks.embedded import EmbeddedEngine
+from sinks.engine import EngineUnavailable
+from sinks.migrate import MigrationError
+from sinks.sink import Sink
+from tests.sinks.fake_kafka import Clock, FakeConsumer, FakeKafka, FaultyEngine
+from tests.sinks.outputs import ID_COLUMNS, output
+
+
+class Bench:
+    """A Kafka, an engine with faults, and as many sinks as a test wants."""
+
+    def __init__(self, engine: EmbeddedEngine, metrics: Metrics, health: HealthServer) -> None:
+        self.kafka = FakeKafka()
+        self.engine = FaultyEngine(engine)
+        self.clock = Clock()
+        self.metrics, self.health = metrics, health
+        self.settings = Settings(clickhouse=ClickHouse(batch_rows_max=10, batch_age_ms=1_000))
+
+    def sink(self) -> tuple[Sink, FakeConsumer]:
+        """A new member that owns everything from now on."""
+        consumer = FakeConsumer(self.kafka)
+        sink = Sink(
+            self.settings,
+            self.engine,  # type: ignore[arg-type]
+            self.metrics,
+            self.health,
+            consumer=consumer,  # type: ignore[arg-type]
+            clock=self.clock,
+        )
+        self.kafka.give(consumer)
+        return sink, consumer
+
+    def publish(self, topic: str, numbers: range, partitions: int = 1) -> None:
+        for number in numbers:
+            key, value = output(topic, number)
+            # Every tenth offset is a transaction marker, which no reader sees.
+            self.kafka.publish(topic, number % partitions, key, value, gap=number % 10 == 9)
+
+    def turn(self, sink: Sink, times: int = 3) -> int:
+        """Some turns, each after the age of a batch and the longest pause."""
+        stored = 0
+        for _ in range(times):
+            self.clock.now += 11
+            stored += sink.run_once(0)
+        return stored
+
+    def ids(self, topic: str) -> list[str]:
+        table, column = ID_COLUMNS[topic]
+        return sorted(r["id"] for r in self.engine.query(f"SELECT {column} AS id FROM {table}"))
+
+    def positions_equal_the_log(self) -> None:
+        """Every record of every log is in its table or among the rejects, once."""
+        stored = [
+            (row["kafka_topic"], row["kafka_partition"], row["kafka_offset"])
+            for table in [*(name for name, _ in ID_COLUMNS.values()), "sink_rejects"]
+            for row in self.engine.query(
+                f"SELECT kafka_topic, kafka_partition, kafka_offset FROM {table}"
+            )
+        ]
+        written = [
+            (m.topic(), m.partition(), m.offset()) for log in self.kafka.logs.values() for m in log
+        ]
+        assert sorted(stored) == sorted(written)
+
+
+@pytest.fixture
+def bench(engine: EmbeddedEngine, metrics: Metrics, health: HealthServer) -> Bench:
+    return Bench(engine, metrics, health)
+
+
+def test_every_output_becomes_one_row_and_offsets_are_committed_after_the_insert(
+    bench: Bench,
+) -> None:
+    for topic in topics.OUTPUT_TOPICS:
+        bench.publish(topic, range(25), partitions=2)
+    sink, consumer = bench.sink()
+    bench.turn(sink, 6)
+    for topic in topics.OUTPUT_TOPICS:
+        assert len(bench.ids(topic)) == len(set(bench.ids(topic))) == 25
+    bench.positions_equal_the_log()
+    for (topic, partition), log in bench.kafka.logs.items():
+        assert bench.kafka.committed[topic, partition] == (log[-1].offset() + 1, "")
+    claims = [c for commit in consumer.commits for c in commit if c[3]]
+    assert claims and all(c[3].startswith(f"claim:{c[2]}-") for c in claims)
+    assert (
+        bench.metrics.registry.get_sample_value("tideline_sink_rows_total", {"table": "alerts"})
+        == 25
+    )
+
+
+def test_a_batch_waits_for_its_age_or_its_rows(bench: Bench) -> None:
+    bench.publish(topics.ALERTS, range(3))
+    sink, _ = bench.sink()
+    assert sink.run_once(0) == 0
+    bench.clock.now += 0.9
+    assert sink.run_once(0) == 0
+    bench.clock.now += 0.2
+    assert sink.run_once(0) == 3
+    bench.publish(topics.ALERTS, range(3, 13))
+    assert sink.run_once(0) == 10
+
+
+def test_tokens_name_table_topic_partition_and_offsets(bench: Bench) -> None:
+    bench.publish(topics.ALERTS, range(4))
+    sink, _ = bench.sink()
+    bench.turn(sink)
+    assert bench.engine.tokens == ["alerts:risk.alerts:0:0-3"]
+
+
+def crash(_token: str) -> None:
+    raise KeyboardInterrupt  # as a kill: nothing of the process runs on
+
+
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_a_crash_around_the_insert_doubles_and_loses_nothing(bench: Bench, point: str) -> None:
+    bench.publish(topics.ASSESSMENTS, range(9))
+    sink, _ = bench.sink()
+    setattr(bench.engine, point, crash)
+    with pytest.raises(KeyboardInterrupt):
+        bench.turn(sink)
+    assert bench.kafka.committed[topics.ASSESSMENTS, 0] == (0, "claim:0-8")
+    setattr(bench.engine, point, None)
+    bench.publish(topics.ASSESSMENTS, range(9, 30))
+    successor, _ = bench.sink()
+    bench.turn(successor, 6)
+    assert bench.ids(topics.ASSESSMENTS) == sorted(f"as-{n}" for n in range(30))
+    bench.positions_equal_the_log()
+
+
+def test_months_missing_of_a_torn_insert_are_completed(bench: Bench) -> None:
+    """ClickHouse writes a part for each month; a kill between two leaves the batch in part."""
+    bench.publish(topics.ALERTS, range(9))
+    sink, _ = bench.sink()
+    bench.engine.after = crash
+    with pytest.raises(KeyboardInterrupt):
+        bench.turn(sink)
+    bench.engine.after = None
+    months = bench.engine.query("SELECT DISTINCT _partition_id AS month FROM alerts ORDER BY month")
+    assert len(months) == 1, "nine days of one month"
+    bench.publish(topics.ALERTS, range(9, 40))
+    successor, _ = bench.sink()
+    bench.turn(successor, 6)
+    # The token of a batch is known, some of its months are gone: an engine killed in the insert.
+    bench.kafka.committed[topics.ALERTS, 0] = (0, "claim:0-43")
+    bench.engine.execute(f"ALTER TABLE alerts DROP PARTITION ID '{months[0]['month']}'")
+    third, _ = bench.sink()
+    bench.turn(third, 8)
+    bench.positions_equal_the_log()
+
+
+def test_rows_whose_token_outlived_them_are_stored_again(bench: Bench) -> None:
+    bench.publish(topics.ALERTS, range(5))
+    sink, _ = bench.sink()
+    bench.engine.after = crash
+    with pytest.raises(KeyboardInterrupt):
+        bench.turn(sink)
+    bench.engine.after = None
+    before = bench.engine.query("SELECT count() AS n FROM alerts")
+    assert before == [{"n": 5}]
+    # Detached, the part keeps its token in the log of tokens: what a kill in the insert leaves.
+    bench.engine.execute("ALTER TABLE alerts DETACH PARTITION ID '202311'")
+    assert bench.engine.query("SELECT count() AS n FROM alerts") == [{"n": 0}]
+    successor, _ = bench.sink()
+    bench.turn(successor)
+    bench.positions_equal_the_log()
+
+
+def test_a_zombie_that_goes_on_in_the_middle_of_its_insert_doubles_nothing(bench: Bench) -> None:
+    bench.publish(topics.ASSESSMENTS, range(9))
+    zombie, consumer = bench.sink()
+
+    def stopped_meanwhile(_token: str) -> None:
+        bench.engine.before = None
+        bench.publish(topics.ASSESSMENTS, range(9, 30))
+        successor, _ = bench.sink()
+        bench.turn(successor, 6)
+        assert len(bench.ids(topics.ASSESSMENTS)) == 30
+
+    bench.engine.before = stopped_meanwhile
+    bench.turn(zombie, 4)
+    assert not consumer.owned
+    assert bench.ids(topics.ASSESSMENTS) == sorted(f"as-{n}" for n in range(30))
+    bench.positions_equal_the_log()
+
+
+def test_a_fenced_member_cannot_begin_a_batch(bench: Bench) -> None:
+    bench.publish(topics.ASSESSMENTS, range(9))
+    zombie, _ = bench.sink()
+    zombie.run_once(0)
+    successor, _ = bench.sink()
+    bench.clock.now += 2
+    zombie_turn = zombie._turn  # its next consume would tell it; it was stopped just after that
+    assert zombie._attempt(lambda: zombie_turn(bench.clock.now)) == 0
+    assert bench.ids(topics.ASSESSMENTS) == []
+    bench.turn(successor)
+    bench.turn(zombie)
+    bench.positions_equal_the_log()
+
+
+def test_while_clickhouse_is_down_partitions_pause_and_kafka_keeps_the_data(
+    bench: Bench, health: HealthServer
+) -> None:
+    bench.publish(topics.LIMIT_CHANGES, range(5))
+    sink, consumer = bench.sink()
+
+    def down(_token: str) -> None:
+        raise EngineUnavailable("ClickHouse at 127.0.0.1:1 does not answer: refused")
+
+    bench.engine.before = down
+    assert bench.turn(sink, 5) == 0
+    assert consumer.paused == {(topics.LIMIT_CHANGES, 0)}
+    ready, why = health.readiness()
+    assert not ready and "does not answer" in why["sink"]
+    bench.publish(topics.LIMIT_CHANGES, range(5, 8))
+    bench.turn(sink)
+    assert consumer.owned[topics.LIMIT_CHANGES, 0] == 5, "paused: nothing more is read"
+    bench.engine.before = None
+    bench.turn(sink)
+    assert health.readiness() == (True, {})
+    assert consumer.paused == set()
+    bench.positions_equal_the_log()
+    retries = {"table": "limit_changes"}
+    assert bench.metrics.registry.get_sample_value("tideline_sink_retries_total", retries) > 1
+
+
+def test_an_insert_that_took_place_but_answered_with_an_error_is_not_repeated(
+    bench: Bench,
+) -> None:
+    bench.publish(topics.ALERTS, range(5))
+    sink, _ = bench.sink()
+
+    def broken(_token: str) -> None:
+        bench.engine.after = None
+        raise EngineUnavailable("connection reset")
+
+    bench.engine.after = broken
+    bench.turn(sink, 4)
+    bench.positions_equal_the_log()
+    assert len(bench.engine.tokens) == 1, "the rows were found, not sent again"
+
+
+def test_a_commit_that_fails_is_made_later(bench: Bench) -> None:
+    bench.publish(topics.ALERTS, range(5))
+    sink, consumer = bench.sink()
+    bench.engine.after = lambda _token: setattr(consumer, "fail_commits", 1)
+    bench.turn(sink, 2)
+    bench.engine.after = None
+    assert bench.kafka.committed[topics.ALERTS, 0] == (0, "claim:0-4")
+    bench.turn(sink, 2)
+    assert bench.kafka.committed[topics.ALERTS, 0] == (5, "")
+    bench.positions_equal_the_log()
+
+
+def test_poison_goes_to_sink_rejects_with_its_bytes_and_the_rows_around_it_are_stored(
+    bench: Bench,
+) -> None:
+    bench.publish(topics.ALERTS, range(3))
+    poison = [b"\xff\xfe", b"{}", b'{"alert_id": 1}', b"", None, b"[" * 100_000]
+    for value in poison:
+        bench.kafka.publish(topics.ALERTS, 0, b"m-1", value)
+    bench.publish(topics.ALERTS, range(3, 6))
+    sink, _ = bench.sink()
+    bench.turn(sink)
+    rows = bench.engine.query(
+        "SELECT reason, isNull(value) AS empty, hex(assumeNotNull(value)) AS bytes"
+        " FROM sink_rejects ORDER BY kafka_offset"
+    )
+    kept = [None if r["empty"] else bytes.fromhex(r["bytes"]) for r in rows]
+    assert kept == poison
+    assert {r["reason"] for r in rows} == {"empty", "not_readable"}
+    assert len(bench.ids(topics.ALERTS)) == 6
+    bench.positions_equal_the_log()
+
+
+def test_a_new_database_is_filled_from_what_kafka_still_has(
+    bench: Bench, bare_engine: EmbeddedEngine
+) -> None:
+    bench.publish(topics.ALERTS, range(6))
+    sink, _ = bench.sink()
+    bench.turn(sink)
+    bare_engine.execute("TRUNCATE TABLE alerts")
+    successor, _ = bench.sink()
+    bench.turn(successor, 4)
+    # Truncation forgets no tokens, so this also is the case of tokens that outlived their rows.
+    bench.positions_equal_the_log()
+
+
+def test_a_topic_created_anew_is_refused_instead_of_skipped(bench: Bench) -> None:
+    bench.publish(topics.ALERTS, range(6))
+    sink, _ = bench.sink()
+    bench.turn(sink)
+    bench.kafka.committed.clear()
+    for message in bench.kafka.logs[topics.ALERTS, 0]:
+        message.timestamp = lambda: (1, 5)  # type: ignore[method-assign]
+    successor, _ = bench.sink()
+    with pytest.raises(FatalError, match="created anew"):
+        bench.turn(successor)
+
+
+def test_a_sink_refuses_a_database_without_the_tables(
+    bare_engine: EmbeddedEngine, metrics: Metrics, health: HealthServer
+) -> None:
+    with pytest.raises(MigrationError, match="tideline migrate"):
+        Sink(Settings(), bare_engine, metrics, health, consumer=FakeConsumer(FakeKafka()))  # type: ignore[arg-type]
+
+
+def test_closing_stores_what_was_read(bench: Bench) -> None:
+    bench.publish(topics.ALERTS, range(6))
+    sink, consumer = bench.sink()
+    sink.run_once(0)
+    sink.run(lambda: True)
+    assert consumer.closed
+    bench.positions_equal_the_log()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_equal_the_topics_through_any_order_of_faults(bench: Bench, seed: int) -> None:
+    """Kills, take-overs, zombies that go on, outages and lost answers, drawn from a seed."""
+    draw = random.Random(seed)
+    living: list[Sink] = [bench.sink()[0]]
+    published = 0
+
+    def fault(kind: str) -> Callable[[str], None]:
+        def act(_token: str) -> None:
+            bench.engine.before = bench.engine.after = None
+            if kind == "kill":
+                raise KeyboardInterrupt
+            if kind == "outage":
+                raise EngineUnavailable("connection reset")
+            living.append(bench.sink()[0])
+            bench.turn(living[-1], draw.randrange(1, 4))
+
+        return act
+
+    for _ in range(60):
+        topic = draw.choice(topics.OUTPUT_TOPICS)
+        more = draw.randrange(0, 12)
+        bench.publish(topic, range(published, published + more), partitions=2)
+        published += more
+        point = draw.choice(["before", "after", ""])
+        if point:
+            setattr(bench.engine, point, fault(draw.choice(["kill", "outage", "taken over"])))
+        sink = draw.choice(living[-3:])
+        try:
+            bench.turn(sink, draw.randrange(1, 4))
+        except KeyboardInterrupt:
+            living.remove(sink)
+            living.append(bench.sink()[0])
+    bench.engine.before = bench.engine.after = None
+    last = bench.sink()[0]
+    bench.turn(last, 40)
+    bench.positions_equal_the_log()
