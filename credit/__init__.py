@@ -1,0 +1,1 @@
+"""Credit lines: policy, life cycle and decisions. Pure."""

@@ -1,0 +1,1 @@
+"""From features to risk: sentinels, default risk, anomaly, learning, reasons. Pure."""

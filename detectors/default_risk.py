@@ -1,0 +1,208 @@
+"""The probability of default: a decoded model version, its encoding and its score.
+
+A version is plain JSON, so a forged message can run no code; decoding checks all of it. The model
+is a logistic regression on standardised inputs, so each input's share of the log-odds is exact.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from detectors.prior import (
+    MISSING_SHARE,
+    PRIOR,
+    PRIOR_HORIZON_DAYS,
+    PRIOR_PROBABILITY,
+    PRIOR_VERSION,
+)
+from detectors.transform import INPUT_NAMES
+from features.catalogue import FEATURE_VERSION
+
+SCHEMA: Literal["tideline.default-risk/1"] = "tideline.default-risk/1"
+Z_BOUND = 4.0
+"""A standardised input counts as at most so many standard deviations, so that no single number,
+however absurd, decides alone."""
+_ENCODED_BYTES_MAX = 1 << 20
+_KNOWN = frozenset(INPUT_NAMES)
+
+
+class ModelError(ValueError):
+    """A model version that cannot be used; the message names the field and the remedy."""
+
+
+class Calibration(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Maps the raw log-odds to calibrated ones: ``slope * raw + offset`` (Platt's form).
+
+    The offset undoes the class weighting of learning: a positive class weighted by w shifts the
+    fitted log-odds by ln w (King and Zeng, 2001, prior correction).
+    """
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+
+class Model(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """One immutable version of the default-risk model.
+
+    ``weights``, ``means`` and ``variances`` (of the transformed inputs) are in the order of
+    ``features``. ``trained_until`` is the event time of the last label learnt (epoch milliseconds,
+    0 = none), ``horizon_days`` the span of the probability, ``parent`` the version it grew from.
+    """
+
+    schema: Literal["tideline.default-risk/1"]
+    version: str
+    feature_version: str
+    features: tuple[str, ...]
+    weights: tuple[float, ...]
+    intercept: float
+    means: tuple[float, ...]
+    variances: tuple[float, ...]
+    horizon_days: int
+    calibration: Calibration
+    trained_until: int
+    n_learned: int
+    n_defaults: int
+    river_version: str
+    parameters: dict[str, float]
+    metrics: dict[str, float]
+    seed: int
+    parent: str | None
+
+
+def encode_model(model: Model) -> bytes:
+    """Plain JSON; the same version gives the same bytes."""
+    return msgspec.json.encode(model)
+
+
+def decode_model(raw: bytes) -> Model:
+    """Inverse of ``encode_model``, checked whole. Raises ``ModelError``."""
+    if len(raw) > _ENCODED_BYTES_MAX:
+        raise ModelError(f"model of {len(raw)} bytes; at most {_ENCODED_BYTES_MAX} are taken")
+    try:
+        model = msgspec.json.decode(raw, type=Model)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(
+            f"not a model version that this release reads: {error}; publish one of {SCHEMA}"
+        ) from None
+    check_model(model)
+    return model
+
+
+def check_model(model: Model) -> None:
+    """Raises ``ModelError`` unless every number is usable and every feature known."""
+    name = model.version
+    if not 0 < len(name) <= 128 or not name.isprintable():
+        raise ModelError("`version` is empty, too long or not printable")
+    if not model.features or len(set(model.features)) != len(model.features):
+        raise ModelError(f"model {name}: `features` is empty or names one twice")
+    if model.feature_version != FEATURE_VERSION:
+        raise ModelError(
+            f"model {name} was made for features {model.feature_version}, this release has "
+            f"{FEATURE_VERSION}; publish a model made with it"
+        )
+    unknown = [feature for feature in model.features if feature not in _KNOWN]
+    if unknown:
+        raise ModelError(
+            f"model {name}: `features` has {unknown[0]!r}, which is no input of this release"
+        )
+    for field in ("weights", "means", "variances"):
+        if len(getattr(model, field)) != len(model.features):
+            raise ModelError(f"model {name}: `{field}` has not one number for each feature")
+    numbers = (
+        *model.weights,
+        *model.means,
+        *model.variances,
+        model.intercept,
+        model.calibration.slope,
+        model.calibration.offset,
+        *model.parameters.values(),
+        *model.metrics.values(),
+    )
+    # JSON has no NaN, but 1e999 reads as infinity; and log-odds of 1e4 are no finding but a fault.
+    if not all(math.isfinite(number) and abs(number) <= 1e12 for number in numbers):
+        raise ModelError(f"model {name}: a number is not finite or beyond 1e12")
+    if any(abs(weight) > 1e3 for weight in (*model.weights, model.intercept)):
+        raise ModelError(f"model {name}: a weight beyond 1000 log-odds; it has diverged")
+    if any(variance < 0 for variance in model.variances):
+        raise ModelError(f"model {name}: a negative variance")
+    if model.calibration.slope <= 0:
+        raise ModelError(f"model {name}: `calibration.slope` must be above 0")
+    if model.horizon_days < 1 or model.n_defaults > model.n_learned or model.n_defaults < 0:
+        raise ModelError(f"model {name}: `horizon_days` or the label counts are impossible")
+
+
+def digest(raw: bytes) -> str:
+    """BLAKE2b of a version's bytes (128 bits, hexadecimal)."""
+    return hashlib.blake2b(raw, digest_size=16).hexdigest()
+
+
+def score(model: Model, inputs: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+    """Probability of default within ``model.horizon_days``, and what each input added to it.
+
+    Contributions are log-odds relative to the merchant that has the mean of every input: with
+    ``base_log_odds(model)`` they sum to the log-odds of the probability. Inputs that are absent,
+    or that never varied in training, contribute 0. ``inputs`` come from ``model_inputs``.
+    """
+    slope = model.calibration.slope
+    contributions = {}
+    total = base_log_odds(model)
+    parts = zip(model.features, model.weights, model.means, model.variances, strict=True)
+    for name, weight, mean, variance in parts:
+        value = inputs.get(name)
+        if value is None or variance == 0.0:
+            continue
+        contribution = slope * weight * clip_z((value - mean) / variance**0.5)
+        contributions[name] = contribution
+        total += contribution
+    return sigmoid(total), contributions
+
+
+def base_log_odds(model: Model) -> float:
+    """Calibrated log-odds of the mean merchant."""
+    return model.calibration.slope * model.intercept + model.calibration.offset
+
+
+def clip_z(z: float) -> float:
+    """A standardised input within its bounds."""
+    return min(max(z, -Z_BOUND), Z_BOUND)
+
+
+def sigmoid(log_odds: float) -> float:
+    """Probability of log-odds, without overflow."""
+    if log_odds >= 0:
+        return 1.0 / (1.0 + math.exp(-log_odds))
+    odds = math.exp(log_odds)
+    return odds / (1.0 + odds)
+
+
+def _prior() -> Model:
+    spread = MISSING_SHARE * (1 - MISSING_SHARE)
+    entries = [PRIOR.get(name, (MISSING_SHARE, spread**0.5, 0.0)) for name in INPUT_NAMES]
+    return Model(
+        schema=SCHEMA,
+        version=PRIOR_VERSION,
+        feature_version=FEATURE_VERSION,
+        features=INPUT_NAMES,
+        weights=tuple(weight for _, _, weight in entries),
+        intercept=math.log(PRIOR_PROBABILITY / (1 - PRIOR_PROBABILITY)),
+        means=tuple(mean for mean, _, _ in entries),
+        variances=tuple(deviation * deviation for _, deviation, _ in entries),
+        horizon_days=PRIOR_HORIZON_DAYS,
+        calibration=Calibration(),
+        trained_until=0,
+        n_learned=0,
+        n_defaults=0,
+        river_version="",
+        parameters={},
+        metrics={},
+        seed=0,
+        parent=None,
+    )
+
+
+PRIOR_MODEL: Model = _prior()
+"""The version in force from the first day: see ``detectors.prior``."""

@@ -1,0 +1,58 @@
+"""The expert prior: what the default-risk model believes before the first label.
+
+Each entry is (mean, standard deviation, weight) of an input on its transformed scale (see
+``detectors.transform``): a plausible micro-merchant, and the log-odds that one standard deviation
+adds. Weights are judgement, as in a points scorecard set up without data (Siddiqi, 2006, ch. 1),
+not estimates: repayment behaviour first, then cash events, the trend of sales, and size. Their
+signs follow the catalogue's ``direction`` (a test holds that); features without a direction weigh 0 and
+wait for data. Learning replaces all three numbers; they count as ``PRIOR_COUNT`` merchants.
+"""
+
+PRIOR_VERSION = "prior-1"
+PRIOR_HORIZON_DAYS = 90
+PRIOR_PROBABILITY = 0.035
+"""Default within the horizon of the mean merchant."""
+MISSING_SHARE = 0.5
+"""Share of merchants assumed to lack a feed; its indicator weighs 0 until learnt."""
+
+PRIOR: dict[str, tuple[float, float, float]] = {
+    "turnover_7d_minor": (13.0, 2.0, -0.05),
+    "turnover_28d_minor": (14.5, 2.0, -0.15),
+    "turnover_usual_28d_minor": (14.5, 2.0, -0.20),
+    "turnover_change_7d_ratio": (0.69, 0.35, -0.20),
+    "turnover_change_28d_ratio": (0.69, 0.30, -0.35),
+    "turnover_volatility_ratio": (0.5, 0.35, 0.20),
+    "sales_count_28d": (3.5, 1.5, -0.15),
+    "sale_size_28d_minor": (10.0, 2.0, 0.0),
+    "active_days_28d": (18.0, 8.0, -0.20),
+    "silence_days": (0.9, 0.8, 0.30),
+    "silence_usual_days": (1.5, 0.7, 0.0),
+    "refund_share_28d": (0.03, 0.06, 0.15),
+    "refund_share_usual": (0.03, 0.05, 0.0),
+    "dispute_share_28d": (0.002, 0.006, 0.20),
+    "dispute_share_usual": (0.002, 0.005, 0.0),
+    "cancel_share_28d": (0.04, 0.08, 0.10),
+    "void_share_28d": (0.03, 0.06, 0.15),
+    "void_share_usual": (0.03, 0.05, 0.0),
+    "overdue_shipments": (0.7, 1.0, 0.10),
+    "overdue_shipment_share": (0.05, 0.12, 0.20),
+    "late_delivery_share_28d": (0.07, 0.12, 0.10),
+    "unshipped_share_28d": (0.05, 0.12, 0.15),
+    "settlement_to_sales_28d_ratio": (0.6, 0.25, -0.15),
+    "purchases_to_sales_28d_ratio": (0.45, 0.30, 0.05),
+    "net_inflow_28d_minor": (5.0, 12.0, -0.15),
+    "failed_payments_28d": (0.10, 0.35, 0.35),
+    "dishonoured_bills_92d": (0.02, 0.15, 0.30),
+    "court_cases_92d": (0.02, 0.15, 0.30),
+    "registration_changes_92d": (0.03, 0.17, 0.10),
+    "review_mean_92d": (4.3, 0.6, -0.10),
+    "tenure_days": (5.5, 1.0, -0.25),
+    "exposure_minor": (7.0, 7.0, 0.05),
+    "utilisation": (0.4, 0.35, 0.30),
+    "days_past_due": (0.15, 0.6, 0.70),
+    "repayment_late_share": (0.15, 0.25, 0.40),
+    "repayment_delay_mean_days": (-0.3, 1.5, 0.20),
+    "repayment_delay_last_days": (-0.3, 1.7, 0.20),
+    "loans_settled_count": (0.7, 0.8, -0.25),
+}
+"""Feature -> (mean, standard deviation, weight in log-odds per standard deviation)."""

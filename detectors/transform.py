@@ -1,0 +1,55 @@
+"""From a feature vector to what models take: bounded, finite, in one fixed order.
+
+Plain float arithmetic of ``math``, so that any host computes the same bits.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+from detectors.vectors import Vector, as_floats
+from features.catalogue import CATALOGUE, INDEX
+
+MISSING = "missing:"
+"""Prefix of the inputs that say (1 or 0) that a whole feed of the merchant has nothing to tell."""
+INDICATED: tuple[str, ...] = (
+    "turnover_28d_minor",
+    "late_delivery_share_28d",
+    "void_share_28d",
+    "settlement_to_sales_28d_ratio",
+    "net_inflow_28d_minor",
+    "review_mean_92d",
+    "repayment_late_share",
+)
+"""The feature that stands for each feed. An indicator for every feature would repeat these."""
+
+IDENTITY_MAX = 100.0
+"""Shares, ratios, stars and days of a month lie within; beyond it a ratio says no more."""
+LOG_MAX = 50.0
+"""Above log1p and asinh of any amount that fits 64 bits."""
+
+_TRANSFORMS: Mapping[str, Callable[[float], float]] = {
+    "log1p": lambda value: min(math.log1p(max(value, 0.0)), LOG_MAX),
+    "asinh": lambda value: min(max(math.asinh(value), -LOG_MAX), LOG_MAX),
+    "identity": lambda value: min(max(value, -IDENTITY_MAX), IDENTITY_MAX),
+}
+_PLAN = tuple((i, f.name, _TRANSFORMS[f.transform]) for i, f in enumerate(CATALOGUE))
+_FLAGS = tuple((INDEX[name], MISSING + name) for name in INDICATED)
+
+INPUT_NAMES: tuple[str, ...] = (*(f.name for f in CATALOGUE), *(name for _, name in _FLAGS))
+"""Names of all model inputs, in order."""
+
+
+def model_inputs(vector: Vector) -> dict[str, float]:
+    """The inputs of one merchant, from its vector in catalogue order (NaN = not available).
+
+    A feature that is not available is left out. Models standardise inputs, and one left out counts
+    as the mean: it moves the score neither way, except through the indicator of its feed.
+    """
+    values = as_floats(vector)
+    inputs = {}
+    for i, name, transform in _PLAN:
+        if math.isfinite(values[i]):
+            inputs[name] = transform(values[i])
+    for i, name in _FLAGS:
+        inputs[name] = 0.0 if math.isfinite(values[i]) else 1.0
+    return inputs
