@@ -1,0 +1,405 @@
+"""The feature engine of one partition: lines of the log in, merchants due an assessment out."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from enum import IntFlag
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
+
+from features import kernel, layout, pages, rings, vector
+from features.catalogue import NAMES
+from features.layout import COLUMNS, COUNTERS, DAY_MS, KIND_OF, NEVER, ROW, STATE
+from features.lines import LogLine
+from schemas.events import GLOBAL_MERCHANT
+
+_BLOCK_HASHES = 8192
+_ROWS_MIN = 64
+NO_LINES = np.zeros(0, COLUMNS)
+
+
+class Trigger(IntFlag):
+    """Why a merchant is due an assessment."""
+
+    DAY_CLOSE = 1
+    IDLE_CHECK = 2
+    EVENT = 4
+    LENDING = 8
+    PROFILE = 16
+    COMMAND = 32
+    CONTROL = 64
+
+
+class Due(NamedTuple):
+    """A merchant that is due at ``as_of`` (epoch ms).
+
+    ``line`` is the place of the line in the batch, -1 for a timer; ``slot`` the merchant's row, -1
+    for a line that concerns all; ``vector`` float64 in catalogue order, NaN where not available,
+    its lending part left NaN for ``LendingBook.fill``.
+    """
+
+    line: int
+    slot: int
+    trigger: int
+    as_of: int
+    vector: NDArray[np.float64]
+
+
+class EngineConfig(Struct, kw_only=True, frozen=True):
+    """What bounds the clock and the cadence; part of what makes a replay equal.
+
+    The watermark trails the latest event time by ``lateness_ms``; one merchant's events move that
+    time by at most ``step_ms`` each; a clock tick moves it only from within ``live_distance_ms``.
+    A merchant's own events make it due at most once per ``event_trigger_gap_ms``. Duplicates are
+    known among the last ``dedup_events`` lines.
+    """
+
+    lateness_ms: int = 3_600_000
+    step_ms: int = DAY_MS
+    live_distance_ms: int = 3_600_000
+    event_trigger_gap_ms: int = 3_600_000
+    dedup_events: int = 1 << 20
+
+    def __post_init__(self) -> None:
+        if self.dedup_events < 1:
+            raise ValueError(f"dedup_events is {self.dedup_events}; set 1 or more")
+        for name in ("lateness_ms", "step_ms", "live_distance_ms", "event_trigger_gap_ms"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; set 0 or more")
+
+
+_LINE_TRIGGERS = {
+    layout.CONTROL: Trigger.CONTROL,
+    layout.COMMAND: Trigger.COMMAND,
+    layout.PROFILE: Trigger.PROFILE,
+    layout.APPLICATION: Trigger.PROFILE,
+    layout.LENDING: Trigger.LENDING,
+}
+
+
+def code_digest(*modules: ModuleType) -> str:
+    """Digest of all compiled functions and layout constants.
+
+    Numba keys its cache by the source file of the entry point alone. As part of the type of the
+    state this makes it compile anew when any other file of the kernel has changed.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for module in modules:
+        for name, value in sorted(vars(module).items()):
+            code = getattr(getattr(value, "py_func", None), "__code__", None)
+            if code is not None:
+                text = (name, code.co_code, code.co_consts, code.co_names)
+                digest.update(repr(text).encode())
+            elif type(value) is int:
+                digest.update(f"{name}={value}".encode())
+    return digest.hexdigest()
+
+
+_STATE = np.dtype([*STATE.descr, (f"code_{code_digest(layout, rings, kernel, vector)}", "i1")])
+_CONFIGURED = ("lateness_ms", "step_ms", "live_distance_ms", "trigger_gap_ms")
+
+
+class _CurrencyCodes(dict[str | None, int]):
+    """Currency as a number: its three letters, 0 for none."""
+
+    def __missing__(self, currency: str | None) -> int:
+        code = self[currency] = int.from_bytes((currency or "").encode(), "big")
+        return code
+
+
+class FeatureEngine:
+    """Merchant rows and the clock of one partition.
+
+    ``ids`` are the merchants by slot, ``index`` the inverse. ``before_touch`` is called with page
+    numbers before their rows change (pages already changed since both ``take_dirty`` are left
+    out); so a running checkpoint can copy them first. All state is a function of the lines alone,
+    and of ``set_lending_deadline``; it is complete only once the iterator of ``run`` is exhausted.
+    """
+
+    PAGE_ROWS = 64
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self.ids: list[str] = []
+        self.index: dict[str, int] = {}
+        self.before_touch: Callable[[NDArray[np.int64]], None] | None = None
+        self._rows: NDArray[Any] = np.zeros(0, ROW)
+        self._deadlines: NDArray[np.int64] = np.zeros((0, 2), np.int64)
+        self._dirty = np.zeros((2, 1), np.bool_)
+        self._dirty_blocks = np.zeros((2, -(-config.dedup_events // _BLOCK_HASHES)), np.bool_)
+        self._ring = np.zeros(config.dedup_events, np.int64)
+        size = 1 << (2 * config.dedup_events - 1).bit_length()
+        self._table: NDArray[np.int32] | None = np.zeros(size, np.int32)
+        self._table_size = size
+        self._currencies = _CurrencyCodes()
+        self._state = np.zeros(1, _STATE)
+        for name in ("high", "watermark", "pending_slot"):
+            self._state[name] = -1
+        self._state["earliest"] = NEVER
+        self._configure()
+        self._grow(_ROWS_MIN)
+        self._compile()
+
+    def _configure(self) -> None:
+        self._state["lateness_ms"] = self.config.lateness_ms
+        self._state["step_ms"] = self.config.step_ms
+        self._state["live_distance_ms"] = self.config.live_distance_ms
+        self._state["trigger_gap_ms"] = self.config.event_trigger_gap_ms
+
+    def _compile(self) -> None:
+        """Load or compile all machine code now, not amid the first batch."""
+        nothing = np.zeros(0, np.int64)
+        scratch = self._state.copy()
+        kernel.step(self._rows, self._deadlines, scratch, *self._duplicates(), NO_LINES, 0, False)
+        kernel.next_timers(self._deadlines, scratch, nothing)
+        kernel.fire(self._rows, self._deadlines, scratch, 0)
+        kernel.table_build(self._ring, nothing.astype(np.int32), 0)
+        vector.compute(self._rows, scratch, 0, 0, np.empty(len(NAMES)))
+
+    # --- running ---------------------------------------------------------------------------
+
+    def run(self, lines: list[LogLine]) -> Iterator[Due]:
+        """The merchants that these lines make due, in log order; timers before their line.
+
+        At each due, the state is exactly that after its line. The iterator must be exhausted.
+        """
+        cols = self._columns(lines)
+        first_hash = int(self._state["dedup_count"][0])
+        ring, table = self._duplicates()
+        at, resumed = 0, False
+        while True:
+            at, reason = kernel.step(
+                self._rows, self._deadlines, self._state, ring, table, cols, at, resumed
+            )
+            if reason == kernel.END:
+                break
+            if reason == kernel.DUE_TIMERS:
+                yield from self._timers()
+                resumed = True
+                continue
+            kind, slot = int(cols[at]["kind"]), int(cols[at]["slot"])
+            yield self._due(at, slot, _LINE_TRIGGERS.get(kind, Trigger.EVENT), self._as_of())
+            at, resumed = at + 1, False
+        self._touch_blocks(first_hash, int(self._state["dedup_count"][0]))
+
+    def _timers(self) -> Iterator[Due]:
+        slots = np.empty(len(self.ids), np.int64)
+        while count := kernel.next_timers(self._deadlines, self._state, slots):
+            as_of = int(self._state["swept"][0]) - 1
+            for slot in slots[:count].tolist():
+                self._touch_slot(slot)
+                closes_day = kernel.fire(self._rows, self._deadlines, self._state, slot)
+                trigger = Trigger.DAY_CLOSE if closes_day else Trigger.IDLE_CHECK
+                yield self._due(-1, slot, trigger, as_of)
+
+    def _due(self, line: int, slot: int, trigger: Trigger, as_of: int) -> Due:
+        values = np.empty(len(NAMES))
+        if slot >= 0:
+            vector.compute(self._rows, self._state, slot, as_of, values)
+        else:
+            values.fill(np.nan)
+        return Due(line, slot, int(trigger), as_of, values)
+
+    def _as_of(self) -> int:
+        return int(self._state["as_of"][0])
+
+    def _duplicates(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        if self._table is None:
+            self._table = np.zeros(self._table_size, np.int32)
+            held = min(int(self._state["dedup_count"][0]), self._ring.size)
+            kernel.table_build(self._ring, self._table, held)
+        return self._ring, self._table
+
+    def _columns(self, lines: list[LogLine]) -> NDArray[Any]:
+        cols = np.empty(len(lines), COLUMNS)
+        kinds = KIND_OF
+        cols["kind"] = kind = np.array([kinds.get(e.type, 0) for e in lines], np.int32)
+        for i in np.flatnonzero(kind == layout.INVOICE_VOIDED).tolist():
+            if lines[i].side == "received":
+                cols[i]["kind"] = layout.PURCHASE_VOIDED
+        cols["slot"] = self._slots(lines)
+        cols["ts"] = [e.occurred_at for e in lines]
+        cols["amount"] = [e.amount or 0 for e in lines]
+        codes = self._currencies
+        cols["currency"] = [codes[e.currency] for e in lines]
+        cols["rating"] = [-1 if e.rating is None else round(e.rating * 100) for e in lines]
+        cols["origin"] = [
+            (-1 if e.issued_at is None else e.issued_at) if e.ordered_at is None else e.ordered_at
+            for e in lines
+        ]
+        cols["promised"] = [-1 if e.promised_at is None else e.promised_at for e in lines]
+        hashes = [xxh3_64_intdigest(f"{e.merchant_id}\0{e.event_id}".encode()) for e in lines]
+        cols["hash"] = np.array(hashes, np.uint64).view(np.int64)
+        return cols
+
+    def _slots(self, lines: list[LogLine]) -> NDArray[np.int64]:
+        index = self.index
+        slots = np.array([index.get(e.merchant_id, -2) for e in lines], np.int64)
+        for i in np.flatnonzero(slots == -2).tolist():
+            slots[i] = self._slot(lines[i].merchant_id)
+        self._touch(np.unique(slots[slots >= 0] // self.PAGE_ROWS))
+        return slots
+
+    def _slot(self, merchant_id: str) -> int:
+        if merchant_id == GLOBAL_MERCHANT:
+            return -1
+        slot = self.index.get(merchant_id)
+        if slot is None:
+            slot = len(self.ids)
+            if slot >= len(self._rows):
+                self._grow(max(slot + 1, len(self._rows) * 5 // 4))
+            self._touch_slot(slot)
+            self.ids.append(merchant_id)
+            self.index[merchant_id] = slot
+        return slot
+
+    def _grow(self, rows: int) -> None:
+        before = len(self._rows)
+        rows = -(-rows // self.PAGE_ROWS) * self.PAGE_ROWS
+        # In place where the allocator can: rows of a large partition are many gigabytes.
+        self._rows.resize(rows, refcheck=False)
+        for name in ("head", "first_day", "first_sale_day", "last_active_ms", "last_trigger_ms"):
+            self._rows[name][before:] = -1
+        self._deadlines = np.concatenate(
+            [self._deadlines, np.full((rows - before, 2), NEVER, np.int64)]
+        )
+        dirty = np.zeros((2, rows // self.PAGE_ROWS), np.bool_)
+        dirty[:, : before // self.PAGE_ROWS] = self._dirty[:, : before // self.PAGE_ROWS]
+        self._dirty = dirty
+
+    # --- what others ask and tell ----------------------------------------------------------
+
+    @property
+    def watermark(self) -> int:
+        """No deadline before it is open (epoch ms); 0 before the first event."""
+        return max(int(self._state["watermark"][0]), 0)
+
+    @property
+    def high(self) -> int:
+        """Latest event time that the clock has accepted (epoch ms); 0 before the first event."""
+        return max(int(self._state["high"][0]), 0)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Cumulative counts of lines and of what became of them, by name."""
+        return dict(zip(COUNTERS, self._state["counters"][0].tolist(), strict=True))
+
+    def currency_of(self, slot: int) -> str | None:
+        """The currency that the merchant's first amount fixed, or None."""
+        code = int(self._rows["currency"][slot])
+        return code.to_bytes(3, "big").decode() if code else None
+
+    def set_lending_deadline(self, slot: int, deadline_ms: int) -> None:
+        """Make the merchant due when the watermark reaches ``deadline_ms``; ``NEVER`` for not.
+
+        Replaces the deadline set before. One that timers have already passed is put off to the
+        next day.
+        """
+        swept = int(self._state["swept"][0])
+        if deadline_ms <= swept:
+            deadline_ms = swept + DAY_MS
+        if deadline_ms != self._deadlines[slot, 1]:
+            self._touch_slot(slot)
+            self._deadlines[slot, 1] = deadline_ms
+            self._state["earliest"] = min(int(self._state["earliest"][0]), deadline_ms)
+
+    # --- checkpoint --------------------------------------------------------------------------
+
+    @property
+    def page_count(self) -> int:
+        """Pages in use; page ``p`` holds slots from ``p * PAGE_ROWS``."""
+        return -(-len(self.ids) // self.PAGE_ROWS)
+
+    @property
+    def dedup_block_count(self) -> int:
+        """Blocks of the duplicates' ring in use."""
+        held = min(int(self._state["dedup_count"][0]), self._ring.size)
+        return -(-held // _BLOCK_HASHES)
+
+    def take_dirty(self, slot: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Pages and blocks changed since the last call for this checkpoint slot (0 or 1)."""
+        pages_, blocks = np.flatnonzero(self._dirty[slot]), np.flatnonzero(self._dirty_blocks[slot])
+        self._dirty[slot] = False
+        self._dirty_blocks[slot] = False
+        return pages_, blocks
+
+    def _touch(self, numbers: NDArray[np.int64]) -> None:
+        fresh = numbers[~self._dirty[:, numbers].all(axis=0)]
+        if fresh.size:
+            if self.before_touch is not None:
+                self.before_touch(fresh)
+            self._dirty[:, fresh] = True
+
+    def _touch_slot(self, slot: int) -> None:
+        page = slot // self.PAGE_ROWS
+        if not (self._dirty[0, page] and self._dirty[1, page]):
+            self._touch(np.array([page]))
+
+    def _touch_blocks(self, first: int, after: int) -> None:
+        if after > first:
+            places = np.arange(first // _BLOCK_HASHES, (after - 1) // _BLOCK_HASHES + 1)
+            starts = np.append(places * _BLOCK_HASHES, after - 1)
+            starts[0] = first
+            self._dirty_blocks[:, np.unique(starts % self._ring.size // _BLOCK_HASHES)] = True
+
+    def export_page(self, page: int) -> bytes:
+        """State of the merchants of a page."""
+        first = page * self.PAGE_ROWS
+        last = min(first + self.PAGE_ROWS, len(self.ids))
+        return pages.encode_page(
+            self.ids[first:last], self._rows[first:last], self._deadlines[first:last]
+        )
+
+    def import_page(self, page: int, raw: bytes) -> None:
+        """Inverse of ``export_page``; pages come in order. Raises ``StateFormatError``."""
+        ids, rows, deadlines = pages.decode_page(raw)
+        first = page * self.PAGE_ROWS
+        if first != len(self.ids):
+            raise pages.StateFormatError(
+                f"page {page} begins at merchant {first}, {len(self.ids)} are there; "
+                "import pages in order into a fresh engine"
+            )
+        last = first + len(ids)
+        if last > len(self._rows):
+            self._grow(max(last, len(self._rows) * 5 // 4))
+        self.ids.extend(ids)
+        self.index.update(zip(ids, range(first, last), strict=True))
+        self._rows[first:last] = rows
+        self._deadlines[first:last] = deadlines
+        self._touch_slot(first)
+
+    def export_header(self) -> bytes:
+        """Clock, counters and position of the duplicates' ring."""
+        names = [n for n in STATE.names or () if n not in (*_CONFIGURED, "as_of")]
+        state = {name: self._state[name][0].tolist() for name in names}
+        return pages.encode_header(state, self._ring.size)
+
+    def import_header(self, raw: bytes) -> None:
+        """Inverse of ``export_header``. Raises ``StateFormatError``."""
+        state, dedup_events = pages.decode_header(raw)
+        if dedup_events != self._ring.size:
+            raise pages.StateFormatError(
+                f"the state has a duplicates' ring of {dedup_events}, dedup_events is "
+                f"{self._ring.size}; configure the same"
+            )
+        for name, value in state.items():
+            self._state[name] = value
+
+    def export_dedup_block(self, block: int) -> bytes:
+        """Hashes of a block of the duplicates' ring, little-endian, in order of arrival."""
+        first = block * _BLOCK_HASHES
+        return self._ring[first : first + _BLOCK_HASHES].astype("<i8").tobytes()
+
+    def import_dedup_block(self, block: int, raw: bytes) -> None:
+        """Inverse of ``export_dedup_block``; the index is built at the next ``run``."""
+        first = block * _BLOCK_HASHES
+        held = self._ring[first : first + _BLOCK_HASHES]
+        if len(raw) != held.nbytes:
+            raise pages.StateFormatError(f"block {block} has {len(raw)} bytes, not {held.nbytes}")
+        held[:] = np.frombuffer(raw, "<i8")
+        self._table = None
+        self._dirty_blocks[:, block] = True

@@ -1,0 +1,245 @@
+"""The compiled pass over the columns of a micro-batch: duplicates, clock, rings, triggers.
+
+``step`` goes on until a line is due an assessment or a deadline has passed, so that whoever drives
+it sees the state exactly as of that line, however the log was cut into batches.
+"""
+
+from typing import Any
+
+from features import layout as lay
+from features.layout import entry, inner
+from features.rings import apply
+
+END, DUE_LINE, DUE_TIMERS = 0, 1, 2
+"""Why ``step`` returned: no line left, the line is due, or a deadline has passed before it."""
+
+
+@inner
+def _table_put(ring: Any, table: Any, at: int) -> None:
+    """Enter the hash at place ``at`` of ``ring`` into the open-addressing index ``table``."""
+    mask = table.size - 1
+    place = ring[at] & mask
+    while table[place] != 0:
+        place = (place + 1) & mask
+    table[place] = at + 1
+
+
+@entry
+def table_build(ring: Any, table: Any, count: int) -> None:
+    """Build the index of the first ``count`` places anew."""
+    table[:] = 0
+    for at in range(count):
+        _table_put(ring, table, at)
+
+
+@inner
+def _table_remove(ring: Any, table: Any, at: int) -> None:
+    mask = table.size - 1
+    hole = ring[at] & mask
+    while table[hole] != at + 1:
+        hole = (hole + 1) & mask
+    place = hole
+    while True:
+        # Close the hole with what linear probing had pushed past it.
+        place = (place + 1) & mask
+        if table[place] == 0:
+            break
+        home = ring[table[place] - 1] & mask
+        if ((place - home) & mask) >= ((place - hole) & mask):
+            table[hole] = table[place]
+            hole = place
+    table[hole] = 0
+
+
+@inner
+def _seen(ring: Any, table: Any, g: Any, value: int) -> bool:
+    """Whether the hash is among the last ``ring.size``; if not it becomes the latest."""
+    mask = table.size - 1
+    place = value & mask
+    while table[place] != 0:
+        if ring[table[place] - 1] == value:
+            return True
+        place = (place + 1) & mask
+    at = g.dedup_count % ring.size
+    if g.dedup_count >= ring.size:
+        _table_remove(ring, table, at)
+    ring[at] = value
+    _table_put(ring, table, at)
+    g.dedup_count += 1
+    return False
+
+
+@inner
+def _move_clock(g: Any, ts: int, slot: int) -> None:
+    """The latest event time, moved by more than a step only when merchants agree on the jump."""
+    if g.high < 0 or g.merchants == 1:
+        g.high = max(g.high, ts)
+        g.pending_slot = -1
+    elif ts <= g.high + g.step_ms:
+        if ts > g.high - g.step_ms:
+            g.pending_slot = -1  # time is still here, which contradicts a jump
+        g.high = max(g.high, ts)
+    elif g.pending_slot < 0:
+        g.counters[lay.N_HELD] += 1
+        g.pending_slot = slot
+        g.pending_ts = ts
+    elif g.pending_slot == slot:
+        g.high += g.step_ms
+        g.pending_ts = ts
+    else:
+        later = max(ts, g.pending_ts)
+        g.high = max(g.high, min(ts, g.pending_ts))
+        if ts == later:
+            g.pending_slot = slot
+            g.pending_ts = ts
+        if later <= g.high + g.step_ms:
+            g.high = later
+            g.pending_slot = -1
+    g.watermark = max(g.watermark, g.high - g.lateness_ms)
+
+
+@inner
+def _tick(g: Any, ts: int) -> None:
+    g.counters[lay.N_TICKS] += 1
+    if g.high >= 0 and g.high < ts <= g.high + g.live_distance_ms:
+        g.high = ts
+        if g.pending_ts <= g.high + g.step_ms:
+            g.pending_slot = -1
+        g.watermark = max(g.watermark, g.high - g.lateness_ms)
+
+
+@inner
+def _after(last_end: int, after: int) -> int:
+    """The next idle check: 1, 2, 4 ... 64 days after the last day of business, later than that."""
+    days = 1
+    while days <= 64:
+        if last_end + days * lay.DAY_MS > after:
+            return int(last_end + days * lay.DAY_MS)
+        days *= 2
+    return lay.NEVER
+
+
+@inner
+def _set_deadline(r: Any, g: Any, deadlines: Any, slot: int, ts: int) -> None:
+    end = (ts // lay.DAY_MS + 1) * lay.DAY_MS
+    r.last_end_ms = max(r.last_end_ms, end)
+    if end <= g.watermark:
+        # Its day is closed; the amendment is seen at the next idle check at the latest.
+        end = _after(r.last_end_ms, g.watermark)
+    if end < deadlines[slot, 0]:
+        deadlines[slot, 0] = end
+        g.earliest = min(g.earliest, end)
+
+
+@inner
+def _is_trigger(kind: int) -> bool:
+    return (
+        kind == lay.ORDER_REFUNDED
+        or kind == lay.ORDER_DISPUTED
+        or kind == lay.INVOICE_VOIDED
+        or kind == lay.PURCHASE_VOIDED
+        or kind == lay.COURT_CASE
+        or kind == lay.BILL_DISHONOURED
+        or kind == lay.REGISTRATION_CHANGED
+        or kind == lay.PAYMENT_FAILED
+        or kind == lay.LOST
+    )
+
+
+@inner
+def _is_due(r: Any, g: Any, kind: int) -> bool:
+    """Whether a business event calls for an assessment now."""
+    if not _is_trigger(kind):
+        return False
+    if r.last_trigger_ms >= 0 and g.as_of < r.last_trigger_ms + g.trigger_gap_ms:
+        return False
+    r.last_trigger_ms = g.as_of
+    return True
+
+
+@entry
+def step(
+    rows: Any,
+    deadlines: Any,
+    state: Any,
+    ring: Any,
+    table: Any,
+    cols: Any,
+    start: int,
+    resumed: bool,
+) -> tuple[int, int]:
+    """Process lines from ``start``. Returns the line at which it stopped, and why.
+
+    After ``DUE_TIMERS`` call again with the same line and ``resumed``; after ``DUE_LINE`` with the
+    next one. ``as_of`` of a due line is in ``state``.
+    """
+    g = state[0]
+    for i in range(start, cols.size):
+        e = cols[i]
+        kind = e.kind
+        if not (resumed and i == start):
+            g.counters[lay.N_LINES] += 1
+            if kind == lay.UNKNOWN or (e.slot < 0 and kind >= lay.PROFILE):
+                g.counters[lay.N_UNKNOWN] += 1
+                continue
+            if kind > lay.CONTROL and _seen(ring, table, g, e.hash):
+                g.counters[lay.N_DUPLICATES] += 1
+                continue
+            g.merchants = max(g.merchants, e.slot + 1)
+            if kind == lay.TICK:
+                _tick(g, e.ts)
+            elif kind >= lay.APPLICATION:
+                _move_clock(g, e.ts, e.slot)
+            if g.watermark >= g.earliest:
+                return i, DUE_TIMERS
+        if kind == lay.TICK:
+            continue
+        g.counters[lay.N_EVENTS] += 1
+        g.as_of = e.ts if g.high < 0 else max(g.watermark, min(e.ts, g.high + g.step_ms))
+        if lay.CONTROL <= kind <= lay.LENDING:
+            return i, DUE_LINE
+        r = rows[e.slot]
+        if apply(r, g, e):
+            _set_deadline(r, g, deadlines, e.slot, e.ts)
+            if _is_due(r, g, kind):
+                return i, DUE_LINE
+    return cols.size, END
+
+
+@entry
+def next_timers(deadlines: Any, state: Any, slots: Any) -> int:
+    """Write the merchants of the earliest passed deadline into ``slots``; returns their number.
+
+    The deadline is left in ``swept``; 0 means that none has passed.
+    """
+    g = state[0]
+    earliest = lay.NEVER
+    for slot in range(g.merchants):
+        earliest = min(earliest, deadlines[slot, 0], deadlines[slot, 1])
+    g.earliest = earliest
+    if earliest > g.watermark or earliest == lay.NEVER:
+        return 0
+    g.swept = earliest
+    count = 0
+    for slot in range(g.merchants):
+        if deadlines[slot, 0] == earliest or deadlines[slot, 1] == earliest:
+            slots[count] = slot
+            count += 1
+    return count
+
+
+@entry
+def fire(rows: Any, deadlines: Any, state: Any, slot: int) -> bool:
+    """Spend the passed deadline of a merchant and set its next. True when it closed a day."""
+    g = state[0]
+    r = rows[slot]
+    g.counters[lay.N_TIMERS] += 1
+    closes_day = False
+    if deadlines[slot, 1] == g.swept:
+        deadlines[slot, 1] = lay.NEVER
+    if deadlines[slot, 0] == g.swept:
+        closes_day = g.swept <= r.last_end_ms
+        deadlines[slot, 0] = (
+            r.last_end_ms if r.last_end_ms > g.swept else _after(r.last_end_ms, g.swept)
+        )
+    return closes_day

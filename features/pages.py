@@ -1,0 +1,80 @@
+"""The bytes of a partition's rows in a checkpoint."""
+
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from features.layout import LAYOUT, ROW
+
+FORMAT = 1
+"""Version of the encoding; a reader refuses what it does not know."""
+
+
+Part = TypeVar("Part", "Page", "Header")
+
+
+class StateFormatError(ValueError):
+    """A page or header was written by another version or configuration, or is damaged."""
+
+
+class Page(Struct, frozen=True, array_like=True):
+    """Merchants of one page in slot order: ids, rows and deadlines, little-endian."""
+
+    format: int
+    layout: str
+    ids: list[str]
+    rows: bytes
+    deadlines: bytes
+
+
+class Header(Struct, frozen=True, array_like=True):
+    """The state of the partition beside its rows, by name, and the size of its duplicates' ring."""
+
+    format: int
+    layout: str
+    state: dict[str, int | list[int]]
+    dedup_events: int
+
+
+def encode_page(ids: list[str], rows: NDArray[Any], deadlines: NDArray[np.int64]) -> bytes:
+    """Bytes of a page."""
+    return msgspec.msgpack.encode(
+        Page(FORMAT, LAYOUT, ids, rows.tobytes(), deadlines.astype("<i8").tobytes())
+    )
+
+
+def decode_page(raw: bytes) -> tuple[list[str], NDArray[Any], NDArray[np.int64]]:
+    """Inverse of ``encode_page``. Raises ``StateFormatError``."""
+    page = _decode(raw, Page)
+    count = len(page.ids)
+    if len(page.rows) != count * ROW.itemsize or len(page.deadlines) != count * 16:
+        raise StateFormatError(f"a page of {count} merchants has {len(page.rows)} bytes of rows")
+    rows = np.frombuffer(page.rows, ROW)
+    return page.ids, rows, np.frombuffer(page.deadlines, "<i8").reshape(count, 2)
+
+
+def encode_header(state: dict[str, int | list[int]], dedup_events: int) -> bytes:
+    """Bytes of a header."""
+    return msgspec.msgpack.encode(Header(FORMAT, LAYOUT, state, dedup_events))
+
+
+def decode_header(raw: bytes) -> tuple[dict[str, int | list[int]], int]:
+    """Inverse of ``encode_header``. Raises ``StateFormatError``."""
+    header = _decode(raw, Header)
+    return header.state, header.dedup_events
+
+
+def _decode(raw: bytes, kind: type[Part]) -> Part:
+    try:
+        value = msgspec.msgpack.decode(raw, type=kind)
+    except msgspec.DecodeError as error:
+        raise StateFormatError(f"a {kind.__name__.lower()} is damaged: {error}") from None
+    if value.format != FORMAT or value.layout != LAYOUT:
+        raise StateFormatError(
+            f"a {kind.__name__.lower()} has format {value.format}/{value.layout}, this version "
+            f"reads {FORMAT}/{LAYOUT}; run the version that wrote it, or replay the log"
+        )
+    return value
