@@ -42,7 +42,9 @@ def main() -> None:
             seen["events"] += 1
             if seen["last"] - seen["first"] > SECONDS:
                 rate = seen["events"] / (seen["last"] - seen["first"])
-                sys.stdout.write(json.dumps({"events": seen["events"], "events_per_s": rate}) + "\n")
+                sys.stdout.write(
+                    json.dumps({"events": seen["events"], "events_per_s": rate}) + "\n"
+                )
                 sys.stdout.flush()
                 os._exit(0)
 

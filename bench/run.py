@@ -31,6 +31,10 @@ from tideline.commands.topics import apply_catalogue
 PARTITIONS = 4
 WAIT_S = 300.0
 WARM_UP_EVENTS = 4_000
+TAKEOVER_EVENTS = 4_000
+TAKEOVER_PAUSE_S = 0.01
+TAKEOVER_KILL_AT = 2_000
+"""Both workers are up and hold partitions by then: 20 s after the first event."""
 
 
 def run(count: int, merchants: int, rate: int, seconds: int) -> dict[str, Any]:
@@ -40,16 +44,18 @@ def run(count: int, merchants: int, rate: int, seconds: int) -> dict[str, Any]:
         with LocalKafka() as kafka:
             throughput = _throughput(kafka.bootstrap_servers, folder, count, merchants)
             latency = _latency(kafka.bootstrap_servers, folder, rate, seconds, merchants)
+            takeover = _takeover(kafka.bootstrap_servers, folder)
     faust = throughput["peers"]["faust_table"]
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
         "events": count,
         "merchants": merchants,
         **throughput,
         "intake_over_faust": round(throughput["intake_events_per_s"] / faust, 1),
         "scoring_over_faust": round(throughput["scoring_events_per_s"] / faust, 1),
         **latency,
+        **takeover,
     }
 
 
@@ -112,7 +118,9 @@ def _drain(role: str, count: int, environment: dict[str, str], folder: Path) -> 
             if done >= count:
                 assert first is not None
                 if first[1] >= count:
-                    raise FatalError(f"{role} drained {count} events too fast to time; raise --events")
+                    raise FatalError(
+                        f"{role} drained {count} events too fast to time; raise --events"
+                    )
                 return (done - first[1]) / (now - first[0])
             _alive(child)
             time.sleep(0.05)
@@ -194,6 +202,63 @@ def _latency(
         "latency_ms": _quantiles(delays["alert"]),
         "latency_assessment_ms": _quantiles(delays["assessment"]),
     }
+
+
+def _takeover(bootstrap: str, folder: Path) -> dict[str, Any]:
+    """Longest delay of an event around the SIGKILL of one of two workers.
+
+    Every event has an assessment of its own; the delay is what a read-committed reader sees, the
+    wait for the dead worker's open transaction included.
+    """
+    environment = _environment(bootstrap, "takeover.", folder)
+    settings = _settings(environment)
+    apply_catalogue(settings)
+    children = [start(f"bench-{name}", ["worker"], environment, folder) for name in "ab"]
+    sent: dict[str, float] = {}
+    arrived: dict[str, float] = {}
+    ended = threading.Event()
+    reader = threading.Thread(target=_read_arrivals, args=(settings, arrived, ended))
+    reader.start()
+    producer = Producer(producer_config(settings, **{"linger.ms": 1}))
+    try:
+        killed_at, begin = 0.0, time.monotonic()
+        for number in range(TAKEOVER_EVENTS):
+            due = begin + number * TAKEOVER_PAUSE_S
+            time.sleep(max(0.0, due - time.monotonic()))
+            if number == TAKEOVER_KILL_AT:
+                children[0].process.kill()
+                killed_at = time.monotonic()
+            key = f"m{number % 200}".encode()
+            sent[f"late-{number}"] = time.monotonic()
+            value = _overdue(key, number, time.time_ns() // 1_000_000)
+            producer.produce(topic_name(settings, topics.LENDING), key=key, value=value)
+            producer.poll(0)
+        producer.flush(30)
+        deadline = time.monotonic() + 60
+        while len(arrived) < len(sent) and time.monotonic() < deadline:
+            _alive(children[1])
+            time.sleep(0.2)
+    finally:
+        ended.set()
+        reader.join(10)
+        stop(children)
+    missing = len(sent) - len(arrived)
+    if missing:
+        raise FatalError(f"{missing} events were not answered after the take-over")
+    around = [e for e, at in sent.items() if killed_at - 1 < at]
+    return {"takeover_s": round(max(arrived[e] - sent[e] for e in around), 1)}
+
+
+def _read_arrivals(settings: Settings, arrived: dict[str, float], ended: threading.Event) -> None:
+    consumer = Consumer(consumer_config(settings, "bench-reader", **{"fetch.wait.max.ms": 10}))
+    name = topic_name(settings, topics.ASSESSMENTS)
+    consumer.assign([TopicPartition(name, p, 0) for p in range(PARTITIONS)])
+    while not ended.is_set():
+        for message in consumer.consume(500, 0.02):
+            if message.error() is None:
+                for cause in msgspec.json.decode(message.value())["causes"]:
+                    arrived.setdefault(cause, time.monotonic())
+    consumer.close()
 
 
 def _overdue(key: bytes, number: int, now_ms: int) -> bytes:

@@ -10,12 +10,12 @@ from schemas.events import BY_TAG
 DAY_MS = 86_400_000
 START_MS = 1_735_689_600_000  # 2025-01-01
 MIX = (
-    ("order.paid", 0.60),
-    ("shipment.dispatched", 0.14),
-    ("shipment.delivered", 0.12),
-    ("settlement.received", 0.06),
-    ("account.debited", 0.04),
-    ("invoice.issued", 0.02),
+    ("order.paid", 0.22),
+    ("shipment.dispatched", 0.24),
+    ("shipment.delivered", 0.26),
+    ("settlement.received", 0.19),
+    ("account.debited", 0.06),
+    ("utility.paid", 0.02),
     ("order.refunded", 0.01),
     ("repayment.received", 0.005),
     ("loan.disbursed", 0.005),
@@ -46,7 +46,8 @@ def events(
         if kind == "order.paid":
             event |= {"counterparty_id": f"c{rnd.randrange(10**6)}", "promised_at": at + 3 * DAY_MS}
         elif kind.startswith("shipment"):
-            event |= {"ordered_at": at - 2 * DAY_MS, "promised_at": at + DAY_MS}
+            # Steady trade: what arrives now was ordered, and promised for now, three days ago.
+            event |= {"ordered_at": at - 3 * DAY_MS, "promised_at": at}
         elif kind in ("repayment.received", "loan.disbursed"):
             event |= {"loan_id": f"l{merchant}"}
         yield BY_TAG[kind].topic, merchant.encode(), encode(event)

@@ -56,7 +56,7 @@ def open_episode(
     causes: list[str],
     at: int,
 ) -> Episode:
-    """A new episode, open since ``at``."""
+    """A new episode, open since ``at``. ``causes`` are event ids; a timer brings none."""
     return Episode(
         alert_id=alert_id_of(merchant_id, kind, at),
         kind=kind,

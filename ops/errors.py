@@ -1,9 +1,9 @@
 """Errors that end a command with a clear line.
 
-    TidelineError
-      ConfigurationError   wrong settings or usage: exit code 2, nothing was done
-      FatalError           the process must end; a restart restores: exit code 1
-      RetryableError       the same call may succeed later
+TidelineError
+  ConfigurationError   wrong settings or usage: exit code 2, nothing was done
+  FatalError           the process must end; a restart restores: exit code 1
+  RetryableError       the same call may succeed later
 """
 
 

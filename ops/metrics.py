@@ -27,9 +27,7 @@ class Metrics:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(f"tideline_{name}", text, labels, registry=registry)
 
-        def histogram(
-            name: str, text: str, buckets: tuple[float, ...], *labels: str
-        ) -> Histogram:
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"tideline_{name}", text, labels, registry=registry, buckets=buckets)
 
         self.build = Info("tideline_build", "Version of the software.", registry=registry)

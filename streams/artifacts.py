@@ -110,9 +110,10 @@ class KafkaArtifacts:
             ends[partition.topic, partition.partition] = high
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            places = {(p.topic, p.partition): p.offset for p in consumer.position([
-                TopicPartition(*key) for key in ends
-            ])}
+            places = {
+                (p.topic, p.partition): p.offset
+                for p in consumer.position([TopicPartition(*key) for key in ends])
+            }
             behind = [k for k, high in ends.items() if high > max(places[k], 0)]
             if all(key in self._at_end for key in behind):
                 return

@@ -119,7 +119,7 @@ class Checkpointer:
         if self._waiting:
             page = self._waiting.pop()
             self._unsaved.discard(page)
-            raw = self._saved.pop(page, None) or self._scoring.page(page)
+            raw = self._saved.pop(page) if page in self._saved else self._scoring.page(page)
             return self._output(_key(partition, slot, "page", page), _pack(raw))
         self._slot, self._number, self._manifest = slot, manifest.number, None
         return self._output(

@@ -64,27 +64,30 @@ class InputHealth(Struct):
 
     run: int = 0
     recent: deque[bool] = field(default_factory=deque)
+    bad: int = 0
+    """Bad ones among ``recent``."""
 
     def note(self, bad: bool, limit: DeadLetterLimit) -> None:
         """Count one record."""
         self.run = self.run + 1 if bad else 0
         self.recent.append(bad)
+        self.bad += bad
         if len(self.recent) > limit.window:
-            self.recent.popleft()
+            self.bad -= self.recent.popleft()
 
     def exceeded(self, limit: DeadLetterLimit) -> str | None:
         """Why no further record may be taken, or None."""
         if self.run >= limit.run_max:
             return f"{self.run} bad records in a row"
         if len(self.recent) >= limit.window:
-            share = sum(self.recent) / len(self.recent)
+            share = self.bad / len(self.recent)
             if share > limit.share_max:
                 return f"{share:.0%} of the last {len(self.recent)} records are bad"
         return None
 
     def pack(self) -> str:
         """Short text for the commit's metadata (the window as counts of its halves)."""
-        return f"{self.run},{sum(self.recent)},{len(self.recent)}"
+        return f"{self.run},{self.bad},{len(self.recent)}"
 
     @staticmethod
     def unpack(text: str | None) -> "InputHealth":
@@ -93,7 +96,7 @@ class InputHealth(Struct):
             run, bad, seen = (int(part) for part in (text or "").split(","))
         except ValueError:
             return InputHealth()
-        return InputHealth(run=run, recent=deque([True] * bad + [False] * (seen - bad)))
+        return InputHealth(run=run, recent=deque([True] * bad + [False] * (seen - bad)), bad=bad)
 
 
 class _Buffer(Struct):
@@ -198,9 +201,7 @@ class Intake:
         from_file = record.partition == ANYWHERE
         tag = tag_of(type(event))
         control = isinstance(event, Control)
-        if isinstance(event, ClockTick) or (
-            control if from_file else event.topic != record.topic
-        ):
+        if isinstance(event, ClockTick) or (control if from_file else event.topic != record.topic):
             raise InvalidEvent(
                 "wrong_topic", f"{tag} belongs on {event.topic}, it came on {record.topic}"
             )

@@ -11,6 +11,9 @@ from streams.intake import DeadLetterLimit, InputHealth, Intake
 from streams.records import Artifacts, Output, Record
 
 
+_NOTHING: list[Output] = []
+
+
 def intake_of(settings: Settings, privacy_key: bytes, artifacts: Artifacts) -> Intake:
     """An intake as the settings say."""
     bounds = settings.intake
@@ -49,6 +52,7 @@ class IntakeHost:
         self._clock_partitions: set[int] = set()
         self._reported: Counter[str] = Counter()
         self._accepted = 0
+        self._last_timestamp_ms = 0
 
     def assign(self, committed: dict[Source, Committed]) -> None:
         """Take the inputs' health over; the owner of an orders partition also keeps its clock."""
@@ -67,8 +71,8 @@ class IntakeHost:
     def take(self, record: Record, now_ms: int) -> list[Output]:
         """Validate one record; its lines wait for the next ``drain``."""
         self._intake.take(record, now_ms)
-        self._metrics.event_seen("intake", record.timestamp_ms)
-        return []
+        self._last_timestamp_ms = record.timestamp_ms
+        return _NOTHING
 
     def tick(self, now_ms: int) -> list[Output]:
         """The wall clock goes into the log, where it is replayed like any event."""
@@ -86,6 +90,7 @@ class IntakeHost:
         self._reported = dead
         self._metrics.events.labels("intake", "in").inc(self._intake.accepted - self._accepted)
         self._accepted = self._intake.accepted
+        self._metrics.event_seen("intake", self._last_timestamp_ms)
         outputs = self._intake.flush()
         self._metrics.events.labels("intake", "out").inc(
             sum((o.value or b"").count(b"\n") for o in outputs if o.topic == topics.EVENTS)

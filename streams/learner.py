@@ -116,6 +116,7 @@ class Learner:
         self.counters.published += 1
         version = f"default-risk-{self.counters.published}"
         model = self.model.to_model(version=version, parent=self.counters.parent, trained_until=at)
+        self.model.adopt(model)
         raw = encode_model(model)
         self.counters.parent = version
         activation = ModelActivated(

@@ -21,6 +21,7 @@ class LearnerHost:
         self._settings = settings
         self._metrics = metrics
         self._learner: Learner | None = None
+        self._taken = self._given = self._last_timestamp_ms = 0
 
     def assign(self, committed: dict[Source, Committed]) -> None:
         """State as of the last commit; nothing is replayed."""
@@ -42,9 +43,9 @@ class LearnerHost:
         """Process one assessment."""
         assert self._learner is not None
         outputs = self._learner.process(record)
-        self._metrics.event_seen("learner", record.timestamp_ms)
-        self._metrics.events.labels("learner", "in").inc()
-        self._metrics.events.labels("learner", "out").inc(len(outputs))
+        self._taken += 1
+        self._given += len(outputs)
+        self._last_timestamp_ms = record.timestamp_ms
         return outputs
 
     def tick(self, now_ms: int) -> list[Output]:
@@ -54,6 +55,10 @@ class LearnerHost:
 
     def drain(self) -> list[Output]:
         """The changed items of the state."""
+        self._metrics.events.labels("learner", "in").inc(self._taken)
+        self._metrics.events.labels("learner", "out").inc(self._given)
+        self._metrics.event_seen("learner", self._last_timestamp_ms)
+        self._taken = self._given = 0
         if self._learner is None:
             return []
         return [Output(topics.LEARNER_STATE, 0, key, raw) for key, raw in self._learner.dirty()]

@@ -1,10 +1,11 @@
-"""What scoring keeps of a merchant beside its matrix row: profile, loans, line and open episodes."""
+"""What scoring keeps of a merchant beside its matrix row: profile, loans, line, open episodes."""
+
+from msgspec import Struct, field
 
 from credit.lines import Line
 from detectors.episodes import Episode
 from features.lending import LendingBook
 from features.lines import LogLine
-from msgspec import Struct, field
 
 NO_SEGMENT = "unspecified"
 

@@ -1,7 +1,7 @@
 """Intake, scoring and learner in one process, without Kafka: replay, backtest and tests.
 
-Lines of input are taken in arrival order; every ``CHUNK_LINES`` of them the log is advanced, so that
-micro-batches, activations and hence all outputs depend on the input alone.
+Lines of input are taken in arrival order; every ``CHUNK_LINES`` of them the log is advanced, so
+that micro-batches, activations and hence all outputs depend on the input alone.
 """
 
 from collections import Counter

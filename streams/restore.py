@@ -1,4 +1,4 @@
-"""Restore of a scoring partition: last checkpoint, replay to the committed position, digest check."""
+"""Restore of a scoring partition: last checkpoint, replay to the commit, digest check."""
 
 import logging
 import time

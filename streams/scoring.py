@@ -256,12 +256,14 @@ class Scoring:
         merchant, at = self.engine.ids[due.slot], due.as_of
         limit = ledger.line.limit_minor if ledger.line else 0
         ledger.book.fill(due.vector, at, limit)
-        hits = evaluate(due.vector, ledger.segment)
-        verdict = assess(due.vector, self._model, hits, as_of=at)
+        currency = ledger.currency or self.engine.currency_of(due.slot)
+        hits = evaluate(due.vector, ledger.segment, currency=currency)
+        verdict = assess(due.vector, self._model, hits, as_of=at, currency=currency)
         causes = [line.event_id] if line is not None else [f"clock:{at}"]
-        currency = ledger.currency or self.engine.currency_of(due.slot) or NO_CURRENCY
+        currency = currency or NO_CURRENCY
         self._emit_assessment(due, ledger, merchant, verdict, causes, currency, line, outcome)
-        self._update_episodes(due, ledger, merchant, hits, causes)
+        evidence = [line.event_id] if line is not None else []
+        self._update_episodes(due, ledger, merchant, hits, evidence)
         decision = decide(
             self._policy,
             ledger.line,
@@ -323,7 +325,7 @@ class Scoring:
         self.stats[f"assessments.{verdict.band}"] += 1
 
     def _update_episodes(
-        self, due: Due, ledger: Ledger, merchant: str, hits: list[Hit], causes: list[str]
+        self, due: Due, ledger: Ledger, merchant: str, hits: list[Hit], evidence: list[str]
     ) -> None:
         at = due.as_of
         seen = set()
@@ -332,12 +334,12 @@ class Scoring:
             episode = ledger.episodes.get(each.kind)
             if episode is None:
                 episode = episodes.open_episode(
-                    merchant, each.kind, each.severity, each.reasons, causes, at
+                    merchant, each.kind, each.severity, each.reasons, evidence, at
                 )
                 self._put_episode(merchant, ledger, episode)
                 self.stats[f"alerts.{each.kind}.{each.severity}"] += 1
                 continue
-            episode, news = episodes.hit(episode, each.severity, each.reasons, causes, at)
+            episode, news = episodes.hit(episode, each.severity, each.reasons, evidence, at)
             self._put_episode(merchant, ledger, episode, news=news)
         for kind in sorted(ledger.episodes):
             if kind not in seen and cleared(kind, due.vector):

@@ -1,4 +1,4 @@
-"""Scoring on Kafka: one ``Scoring`` per partition, restored on assignment, checkpointed in turns."""
+"""Scoring on Kafka: one ``Scoring`` a partition, restored on assignment, checkpointed in turns."""
 
 import time
 from collections import Counter

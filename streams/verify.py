@@ -54,7 +54,9 @@ def replay_log(settings: Settings, emit: Emit, *, compare: bool) -> Iterator[Par
         scoring = Scoring(artifacts, genesis())
         expected: dict[str, list[bytes]] = {topic: [] for topic in COMPARED}
         for message in read_partition(settings, topics.EVENTS, partition, end=position):
-            record = Record(topics.EVENTS, partition, message.offset(), None, message.value(), [], 0)
+            record = Record(
+                topics.EVENTS, partition, message.offset(), None, message.value(), [], 0
+            )
             for output in scoring.process(record):
                 emit(output.topic, output.value or b"")
                 expected[output.topic].append(output.value or b"")

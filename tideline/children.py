@@ -27,7 +27,7 @@ class Child(NamedTuple):
         """Samples of ``/metrics`` by name and sorted labels; empty while it does not answer."""
         try:
             url = f"http://127.0.0.1:{self.port}/metrics"
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(url, timeout=2) as answer:
                 text = answer.read().decode()
         except OSError:
             return {}
@@ -40,7 +40,9 @@ class Child(NamedTuple):
     def total(self, name: str, **labels: str) -> float:
         """Sum of the samples of a metric that have these labels."""
         wanted = set(labels.items())
-        return sum(v for (n, have), v in self.metrics().items() if n == name and wanted <= set(have))
+        return sum(
+            v for (n, have), v in self.metrics().items() if n == name and wanted <= set(have)
+        )
 
 
 def free_port() -> int:

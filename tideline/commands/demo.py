@@ -42,18 +42,19 @@ def demo(
 ) -> None:
     """Real merchants, end to end: broker, workers, ClickHouse and the desk in one command."""
     stopping = StopFlag.install()
-    with tempfile.TemporaryDirectory(prefix="tideline-demo-") as folder:
-        with Demo(Path(folder), stopping) as running:
+    with (
+        tempfile.TemporaryDirectory(prefix="tideline-demo-") as folder,
+        Demo(Path(folder), stopping) as running,
+    ):
+        if not json:
+            console.print(f"The desk: {running.address}", soft_wrap=True)
+        running.publish(sample_path(), limit, quiet=json)
+        show(running.drain(), as_json=json, title="All sample events are processed")
+        if not exit_when_done:
             if not json:
-                console.print(f"The desk: {running.address}", soft_wrap=True)
-            running.publish(sample_path(), limit, quiet=json)
-            summary = running.drain()
-            show(summary, as_json=json, title="All sample events are processed")
-            if not exit_when_done:
-                if not json:
-                    console.print(f"The desk stays open at {running.address} until Ctrl-C")
-                while not stopping.wait(0.5):
-                    running.check()
+                console.print(f"The desk stays open at {running.address} until Ctrl-C")
+            while not stopping.wait(0.5):
+                running.check()
 
 
 class Demo:
@@ -205,5 +206,5 @@ class Demo:
         counts = {}
         for table in tables:
             rows = self._engine.query(f"SELECT count() FROM {table}", {})  # noqa: S608 - constants
-            counts[table] = int(next(iter(rows[0])))
+            counts[table] = int(next(iter(rows[0].values())))
         return counts

@@ -42,7 +42,10 @@ def doctor(
             result[name] = {"ok": False, "detail": str(error)}
             failed.append(name)
     if json:
-        show({"ok": not failed, "checks": result, "settings": effective_masked(settings)}, as_json=True)
+        show(
+            {"ok": not failed, "checks": result, "settings": effective_masked(settings)},
+            as_json=True,
+        )
     else:
         for name, answer in result.items():
             mark = "[green]ok[/]  " if answer["ok"] else "[red]FAIL[/]"
@@ -54,7 +57,9 @@ def doctor(
 
 def _python() -> str:
     if sys.version_info < PYTHON_MIN:
-        raise ConfigurationError(f"Python {platform.python_version()} is too old; use 3.11 or later")
+        raise ConfigurationError(
+            f"Python {platform.python_version()} is too old; use 3.11 or later"
+        )
     return platform.python_version()
 
 
@@ -97,4 +102,4 @@ def _clickhouse(settings: Settings) -> str:
         rows = engine.query("SELECT version()", {})
     finally:
         engine.close()
-    return f"ClickHouse {next(iter(rows[0]))}" if rows else "no answer"
+    return f"ClickHouse {next(iter(rows[0].values()))}" if rows else "no answer"

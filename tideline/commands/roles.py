@@ -78,7 +78,7 @@ def sink() -> None:
 
     settings = load_settings()
     with service(settings, "sink") as process:
-        engine = open_engine(settings.clickhouse.url, settings.clickhouse.database)
+        engine = open_engine(settings.clickhouse)
         migrate(engine)
         Sink(settings, engine, process.metrics, process.health).run(process.stop)
         engine.close()

@@ -1,0 +1,102 @@
+"""The main job on real input through real Kafka: events in, decisions out, stored in ClickHouse."""
+
+import base64
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schemas import topics
+from schemas.codec import InvalidEvent, Limits, decode_event
+from streams.runtime import wall_clock_ms
+from streams.verify import replay_log
+from tests.schemas.malformed import MALFORMED, Malformed
+from tideline.sources import open_sources
+from tideline.sources.sample import sample_path
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def records(paths: list[Path], format: str, count: int) -> list[tuple[str, bytes | None, bytes]]:
+    """The first events of files as (topic, key, value)."""
+    return [
+        (r.topic or topics.TRANSACTIONS, r.key, r.value)
+        for r in islice(open_sources(paths, format), count)
+    ]
+
+
+def test_real_orders_through_two_workers_equal_a_replay_of_the_captured_log(cluster) -> None:
+    published = records([sample_path()], "events", 15_000)
+    with cluster() as running:
+        for name in ("a", "b"):
+            running.start(name, "worker")
+        running.publish(published)
+        running.drain(len(published))
+        counts: Counter[str] = Counter()
+        for report in replay_log(running.settings, lambda *_: None, compare=True):
+            assert report.equal, f"{report}\n{running.logs()}"
+            counts.update(report.outputs)
+        assert counts[topics.ASSESSMENTS] > 100
+
+
+def test_real_invoices_with_the_learner_on_move_lines_and_activate_models(cluster) -> None:
+    if not DATA.is_dir():
+        pytest.skip("the real data sets are not here")
+    paths = [DATA / "sme_invoices_labelled.parquet", DATA / "sme_labels.csv"]
+    published = records(paths, "sme-invoices", 400_000)
+    with cluster() as running:
+        for name in ("a", "b"):
+            running.start(name, "worker")
+        running.start("learner", "learner")
+        running.publish(published)
+        running.drain(len(published))
+        for report in replay_log(running.settings, lambda *_: None, compare=True):
+            assert report.equal, f"{report}\n{running.logs()}"
+        changes = [msgspec.json.decode(v) for v in running.values(topics.LIMIT_CHANGES)]
+        assert {"open", "increase", "decrease"} <= {c["action"] for c in changes}
+        assert all(c["reasons"] and c["causes"] and c["policy_version"] for c in changes)
+        models = [msgspec.json.decode(v)["version"] for v in running.values(topics.MODELS)]
+        assert models, "82 outcomes must give at least one version"
+        running.drain(len(published) + len(models) * 4)
+        activated = Counter(
+            line["version"] for line in running.log_lines() if line["type"] == "model.activated"
+        )
+        assert activated == dict.fromkeys(models, 4), "each version, once in each partition"
+
+
+def refused(case: Malformed, limits: Limits) -> str | None:
+    """The reason that today's clock gives, or None: what was the future for the corpus may be past."""
+    try:
+        decode_event(
+            case.raw or b"", now_ms=wall_clock_ms(), limits=limits, privacy_key=bytes(32)
+        )
+    except InvalidEvent as invalid:
+        return invalid.reason
+    return None
+
+
+def test_every_malformed_record_is_a_dead_letter_and_every_good_one_is_processed(cluster) -> None:
+    good = records([sample_path()], "events", 2_000)
+    bound = 200_000
+    limits = Limits(payload_bytes_max=bound)
+    cases = [case for case in MALFORMED if case.stage == "decode" and refused(case, limits)]
+    assert len(cases) >= 40
+    mixed = list(good)
+    for number, case in enumerate(cases):
+        mixed.insert(number * 5, (case.topic, case.key, case.raw))
+    with cluster(
+        TIDELINE_INTAKE__DEAD_LETTER_SHARE_MAX="1",
+        TIDELINE_INTAKE__PAYLOAD_BYTES_MAX=str(bound),
+    ) as running:
+        running.start("a", "worker")
+        running.publish(mixed)
+        running.drain(len(good))
+        letters = [msgspec.json.decode(v) for v in running.values(topics.DEAD_LETTERS)]
+        found = Counter((x["reason"], base64.b64decode(x["value"] or "")) for x in letters)
+        assert found == Counter((refused(c, limits), c.raw or b"") for c in cases)
+        lines = Counter(line["event_id"] for line in running.log_lines())
+        assert lines == Counter(msgspec.json.decode(v)["event_id"] for _, _, v in good)
