@@ -109,7 +109,8 @@ class Policy(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
 
 Path = tuple[str, ...]
-_AT = re.compile(r" - at `\$([^`]*)`$")
+_ANY_KEY = "..."
+_AT = re.compile(r" - at (`key` in )?`\$([^`]*)`$")
 _STEP = re.compile(r"\[(\.\.\.|\d+)\]|\.?([^.\[\]]+)")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 
@@ -123,7 +124,7 @@ def load_policy(text: str) -> Policy:
     try:
         policy = msgspec.convert(data, Policy)
     except msgspec.ValidationError as error:
-        raise _explain(error, lines) from None
+        raise _explain(error, data, lines) from None
     _check(policy, lines)
     return policy
 
@@ -182,13 +183,15 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Any:
         raise PolicyError(line, f"`{_dotted(path)}` cannot be read: {error}") from None
 
 
-def _explain(error: msgspec.ValidationError, lines: dict[Path, int]) -> PolicyError:
+def _explain(error: msgspec.ValidationError, data: Any, lines: dict[Path, int]) -> PolicyError:
     """A message of msgspec with its line and the names of this document."""
     text = str(error)
     at = _AT.search(text)
     said = text[: at.start()] if at else text
-    steps = [index or name for index, name in _STEP.findall(at[1])] if at else []
-    path = _resolve(steps, lines)
+    steps = [index or name for index, name in _STEP.findall(at[2])] if at else []
+    if at and at[1]:
+        steps.append(_ANY_KEY)
+    path = _resolve(steps, data, text)
     unknown = _UNKNOWN.match(said)
     if unknown:
         path = (*path, unknown[1])
@@ -199,15 +202,34 @@ def _explain(error: msgspec.ValidationError, lines: dict[Path, int]) -> PolicyEr
     return PolicyError(lines.get(path, 1), f"`{name}`: {said}; correct it")
 
 
-def _resolve(steps: list[str], lines: dict[Path, int]) -> Path:
-    """The path that msgspec means, which writes ``[...]`` for the key of a map."""
-    path: Path = ()
+def _resolve(steps: list[str], data: Any, text: str) -> Path:
+    """The path that msgspec means, which leaves the keys of maps out.
+
+    The entry of a map that is at fault is the one that, alone, gives the same message.
+    """
+    path: list[str] = []
+    node = data
     for step in steps:
-        # The entry at fault cannot be told from its message; the map itself is near enough.
-        if step == "..." or (*path, step) not in lines:
-            return path
-        path = (*path, step)
-    return path
+        if step == _ANY_KEY:
+            whole = dict(node)
+            for step, value in whole.items():
+                node.clear()
+                node[step] = value
+                if _message(data) == text:
+                    break
+            node.clear()
+            node.update(whole)
+        path.append(step)
+        node = node[int(step)] if isinstance(node, list) else node.get(step)
+    return tuple(path)
+
+
+def _message(data: Any) -> str | None:
+    try:
+        msgspec.convert(data, Policy)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None
 
 
 def _check(policy: Policy, lines: dict[Path, int]) -> None:
@@ -233,6 +255,11 @@ def _check(policy: Policy, lines: dict[Path, int]) -> None:
     multipliers = [policy.risk_multipliers[band] for band in BAND_ORDER]
     if any(worse > better for better, worse in pairwise(multipliers)):
         raise refuse(("risk_multipliers",), "rise with risk; a worse band never gets more")
+    for field in ("up_max_ratio", "down_max_ratio"):
+        if getattr(policy.steps, field) <= policy.steps.hysteresis_ratio:
+            raise refuse(
+                ("steps", field), "is within hysteresis_ratio, so no line would move; raise it"
+            )
     for i, kind in enumerate(policy.freeze.critical_kinds):
         if kind not in KINDS:
             raise refuse(

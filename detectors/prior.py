@@ -4,8 +4,8 @@ Each entry is (mean, standard deviation, weight) of an input on its transformed 
 ``detectors.transform``): a plausible micro-merchant, and the log-odds that one standard deviation
 adds. Weights are judgement, as in a points scorecard set up without data (Siddiqi, 2006, ch. 1),
 not estimates: repayment behaviour first, then cash events, the trend of sales, and size. Their
-signs follow the catalogue's ``direction`` (a test holds that); features without a direction weigh 0 and
-wait for data. Learning replaces all three numbers; they count as ``PRIOR_COUNT`` merchants.
+signs follow the catalogue's ``direction`` (a test holds that); features without a direction weigh 0
+and wait for data. Learning replaces all three numbers; they count as ``PRIOR_COUNT`` merchants.
 """
 
 PRIOR_VERSION = "prior-1"

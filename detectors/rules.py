@@ -34,10 +34,14 @@ class Check(Struct, frozen=True):
 
 
 class Level(Struct, frozen=True):
-    """A severity and the tests that must all be met for it."""
+    """A severity and the tests that must all be met for it.
+
+    The reasons of a hit state the features of ``tests``; ``given`` is evidence beside them.
+    """
 
     severity: Severity
     tests: tuple[Check, ...]
+    given: tuple[Check, ...] = ()
 
 
 class Rule(Struct, frozen=True):
@@ -111,8 +115,8 @@ RULES: tuple[Rule, ...] = (
             # A daily and steady seller shows it within a week, long before the month does.
             Level(
                 "warning",
-                (
-                    Check(_SALES_7D, "le", 0.05, _USUAL),
+                (Check(_SALES_7D, "le", 0.05, _USUAL),),
+                given=(
                     Check("turnover_volatility_ratio", "le", 0.5),
                     Check("silence_usual_days", "le", 4),
                 ),
@@ -120,7 +124,7 @@ RULES: tuple[Rule, ...] = (
         ),
         hold=((Check(_SALES_28D, "le", 0.7, _USUAL), Check(_SALES_7D, "le", 0.175, _USUAL)),),
         rationale="Sales at half the usual, in the month and still in its last week, precede "
-        "missed repayments. Regular and not too volatile sellers only: a seasonal low is their usual.",
+        "missed repayments. Volatile sellers are left out: a low is their habit.",
         yields_to=("sales_silence",),
     ),
     Rule(

@@ -57,7 +57,7 @@ def cleared(kind: str, vector: Vector) -> bool:
 def _fire(rule: Rule, vector: Sequence[float], currency: Currency) -> Hit | None:
     if _all(rule.evidence, vector) is not True:
         return None
-    met = [level for level in rule.levels if _all(level.tests, vector) is True]
+    met = [level for level in rule.levels if _all((*level.given, *level.tests), vector)]
     if not met:
         return None
     severity = max((level.severity for level in met), key=SEVERITY_RANK.__getitem__)

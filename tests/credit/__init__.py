@@ -1,0 +1,1 @@
+"""Credit: policies, decisions, commands."""

@@ -1,0 +1,117 @@
+"""Policies are checked whole; what is wrong is told with its line."""
+
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit.policies import DEFAULT, NAMES
+from credit.policy import BAND_ORDER, Policy, PolicyError, band_at_least, load_policy, policy_digest
+
+TEXT = files("credit.policies").joinpath(DEFAULT).read_text("utf-8")
+
+
+def line_of(text: str, needle: str) -> int:
+    return next(i for i, line in enumerate(text.splitlines(), 1) if needle in line)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_policies_load_under_the_version_of_their_file(name: str) -> None:
+    policy = load_policy(files("credit.policies").joinpath(name).read_text("utf-8"))
+    assert isinstance(policy, Policy)
+    assert f"{policy.version}.yaml" == name
+
+
+def test_the_second_policy_is_nowhere_more_generous() -> None:
+    first, second = (
+        load_policy(files("credit.policies").joinpath(name).read_text("utf-8")) for name in NAMES
+    )
+    for band in BAND_ORDER:
+        assert second.risk_multipliers[band] <= first.risk_multipliers[band]
+    for code, amounts in second.currencies.items():
+        assert amounts.cap_minor <= first.currencies[code].cap_minor
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "said"),
+    [
+        ("expiry_days: 365", "expiry_dayz: 365", "expiry_dayz", "not a key of a policy"),
+        ("expiry_days: 365\n", "", None, "expiry_days"),
+        ("  months: 1.0", "  months: lots", "months", "`capacity.months`"),
+        ("  months: 1.0", "  months: -1", "months", "`capacity.months`"),
+        ("  months: 1.0", "  months: .nan", "months", "`capacity.months`"),
+        ("  months: 1.0", "  monthz: 1.0", "monthz", "`capacity.monthz` is not a key"),
+        ("  CNY: {floor", "  CNX: {floor", "CNX", "ISO 4217"),
+        ("CNY: {floor_minor: 100000,", "CNY: {floor_minor: 90000000,", "CNY", "exceeds cap_minor"),
+        ("CNY: {floor_minor: 100000,", "CNY: {floor_minor: 100001,", "CNY", "no multiple"),
+        (
+            "USD: {floor_minor: 20000,",
+            "USD: {floor_minor: 1.5,",
+            "USD",
+            "`currencies.USD.floor_minor`",
+        ),
+        ("USD: {floor_minor: 20000,", "USD: {floor: 20000,", "USD", "`currencies.USD.floor`"),
+        ("USD: {floor_minor: 20000, ", "USD: {", "USD", "floor_minor"),
+        ("  CNY: {floor", "  USD: {floor", "  USD: {floor_minor: 20000", "stands twice"),
+        ("E: 0.0}", "E: 0.9}", "risk_multipliers", "worse band"),
+        (", E: 0.0}", "}", "risk_multipliers", "lacks band E"),
+        ("E: 0.0}", "F: 0.0}", "risk_multipliers", "`risk_multipliers.F`"),
+        ("E: 0.0}", "E: 7}", "risk_multipliers", "`risk_multipliers.E`"),
+        ("up_max_ratio: 0.3", "up_max_ratio: 0.1", "up_max_ratio", "hysteresis"),
+        ("[sales_silence,", "[sales_silents,", "critical_kinds", "no kind of alert"),
+        ("version: working-capital-1", "version: Working Capital", "version:", "`version`"),
+        ("version: working-capital-1", "version: 1", "version:", "`version`"),
+        ("worst_band: C", "worst_band: F", "worst_band", "`opening.worst_band`"),
+        ("pre_approved: true", "pre_approved: 1", "pre_approved:", "`opening.pre_approved`"),
+        ("override_days: 30", "] # here", "# here", "not YAML"),
+        ("expiry_days: 365", "expiry_days: &a 365\nx: *a", "x: *a", "alias"),
+        ("expiry_days: 365", "expiry_days: !!python/name:os.system 1", "expiry_days", "read"),
+        ("expiry_days: 365", "expiry_days: !!int x", "expiry_days", "read"),
+        ("expiry_days: 365", "? [a]\n: 1", "? [a]", "not a name"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_line_and_key(
+    old: str, new: str, at: str | None, said: str
+) -> None:
+    text = TEXT.replace(old, new, 1)
+    assert text != TEXT
+    with pytest.raises(PolicyError) as caught:
+        load_policy(text)
+    assert said in str(caught.value)
+    if at is not None:
+        assert caught.value.line == line_of(text, at)
+        assert str(caught.value).startswith(f"line {caught.value.line}: ")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# only a comment", "- 1", "7", "a: b: c", "\x00", "[" * 5000, "x" * 100_000]
+)
+def test_what_is_no_policy_at_all_is_refused(text: str) -> None:
+    with pytest.raises(PolicyError):
+        load_policy(text)
+
+
+@given(st.text(max_size=200))
+def test_no_text_does_anything_but_load_or_be_refused(text: str) -> None:
+    with pytest.raises(PolicyError):
+        load_policy(text)
+
+
+@given(st.integers(0, len(TEXT) - 1), st.text(max_size=3))
+def test_a_damaged_policy_loads_or_is_refused(at: int, noise: str) -> None:
+    try:
+        load_policy(TEXT[:at] + noise + TEXT[at + 1 :])
+    except PolicyError as error:
+        assert error.line >= 1
+
+
+def test_the_digest_is_that_of_the_text() -> None:
+    assert policy_digest(TEXT) == policy_digest(TEXT) != policy_digest(TEXT + " ")
+    assert len(policy_digest(TEXT)) == 32
+
+
+def test_bands_compare_by_risk_and_no_history_is_never_good_enough() -> None:
+    assert band_at_least("A", "C") and band_at_least("C", "C")
+    assert not band_at_least("D", "C")
+    assert not band_at_least("insufficient_history", "E")

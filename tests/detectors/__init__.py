@@ -1,0 +1,1 @@
+"""Detectors: sentinels, default risk, learning, assessment."""

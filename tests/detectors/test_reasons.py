@@ -1,0 +1,91 @@
+"""Reasons state the merchant's own numbers as a person writes them."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.reasons import FACTS, format_value, insufficient_history, make_reason, render
+from features.catalogue import CATALOGUE, NAMES
+from tests.detectors.merchants import any_vector, vector_of
+
+
+def test_every_feature_has_a_fact_with_a_code_of_its_own() -> None:
+    assert set(FACTS) == set(NAMES)
+    assert len({fact.code for fact in FACTS.values()}) == len(FACTS)
+
+
+@pytest.mark.parametrize("feature", CATALOGUE, ids=lambda feature: feature.name)
+def test_facts_agree_with_the_catalogue(feature) -> None:
+    fact = FACTS[feature.name]
+    assert (fact.measure == "money") == feature.money
+    if feature.usual is not None:
+        assert (fact.usual, fact.usual_scale) == (feature.usual, 1.0)
+    if feature.unit == "ratio":
+        assert fact.measure in ("share", "ratio")
+    if feature.unit == "days":
+        assert fact.measure == "days"
+
+
+def test_a_reason_states_value_and_usual_in_major_units() -> None:
+    vector = vector_of(turnover_28d_minor=123_456, turnover_usual_28d_minor=1_000_000)
+    reason = make_reason("turnover_28d_minor", vector, currency="CNY", contribution=0.4)
+    assert reason.code == "sales_28d"
+    assert reason.text == (
+        "Sales of the last 28 days came to 1,234.56 CNY, against a usual 10,000.00 CNY"
+    )
+    assert (reason.value, reason.usual, reason.contribution) == (123_456.0, 1_000_000.0, 0.4)
+
+
+def test_the_usual_of_a_week_is_a_quarter_of_that_of_28_days() -> None:
+    reason = make_reason("turnover_7d_minor", vector_of(), currency="EUR")
+    assert reason.usual == 250_000
+    assert reason.text.endswith("against a usual 2,500.00 EUR")
+
+
+def test_a_fact_that_speaks_for_the_merchant_says_so_in_its_code() -> None:
+    assert make_reason("tenure_days", vector_of(), contribution=-0.2).code == "tenure_good"
+
+
+def test_without_a_usual_the_text_makes_no_comparison() -> None:
+    reason = make_reason("refund_share_28d", vector_of(refund_share_usual=math.nan))
+    assert reason.usual is None
+    assert reason.text == "Refunds took 2.0% of sales in the last 28 days"
+
+
+@pytest.mark.parametrize(
+    ("currency", "shown"),
+    [("CNY", "1,234.50 CNY"), ("JPY", "123,450 JPY"), ("KWD", "123.450 KWD"), (None, "1,234.50")],
+)
+def test_money_has_the_digits_of_its_currency(currency: str | None, shown: str) -> None:
+    assert format_value("money", 123_450, currency=currency) == shown
+
+
+def test_days_have_a_singular() -> None:
+    assert format_value("days", 1) == "1 day"
+    assert format_value("days", 2.5) == "2.5 days"
+    assert format_value("days", 1, language="zh") == "1天"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_text_exists_in_both_languages_from_what_the_reason_carries(name: str) -> None:
+    reason = make_reason(name, vector_of(dict.fromkeys(NAMES, 2.0)), currency="CNY")
+    assert render(name, reason.value, reason.usual, currency="CNY") == reason.text
+    chinese = render(name, reason.value, reason.usual, currency="CNY", language="zh")
+    assert any("\u4e00" <= character <= "\u9fff" for character in chinese)
+    for text in (reason.text, chinese):
+        assert "{" not in text and text[-1] not in ".。"
+
+
+def test_too_short_a_history_says_how_short() -> None:
+    assert "3 days" in insufficient_history(vector_of({"tenure_days": 3})).text
+    assert insufficient_history(vector_of({})).value is None
+
+
+@given(any_vector, st.sampled_from(NAMES))
+def test_values_of_reasons_are_finite_or_absent(vector, name: str) -> None:
+    reason = make_reason(name, vector, currency="CNY")
+    for number in (reason.value, reason.usual):
+        assert number is None or math.isfinite(number)
+    assert reason.text

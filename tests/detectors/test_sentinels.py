@@ -1,0 +1,144 @@
+"""Rules fire on falls from the usual with evidence behind them, and on nothing else."""
+
+import math
+
+import pytest
+from hypothesis import given
+
+from detectors.rules import KINDS, RULES
+from detectors.sentinels import SEVERITY_RANK, cleared, evaluate
+from features.catalogue import INDEX
+from tests.detectors.merchants import HEALTHY, any_vector, vector_of
+
+FIRES = {
+    "sales_silence": ({"silence_days": 8}, {"silence_days": 22}),
+    "sales_collapse": (
+        {"turnover_28d_minor": 450_000, "turnover_7d_minor": 100_000},
+        {"turnover_28d_minor": 150_000, "turnover_7d_minor": 20_000},
+    ),
+    "refunds_and_disputes": ({"refund_share_28d": 0.15}, {"refund_share_28d": 0.4}),
+    "overdue_shipments": (
+        {"overdue_shipments": 6, "overdue_shipment_share": 0.3},
+        {"overdue_shipments": 30, "overdue_shipment_share": 0.7},
+    ),
+    "voided_invoices": ({"void_share_28d": 0.2}, {"void_share_28d": 0.5}),
+    "repayment_overdue": ({"days_past_due": 4}, {"days_past_due": 20}),
+}
+
+
+def test_every_kind_has_a_case_here() -> None:
+    assert set(FIRES) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fall_fires_a_warning_and_a_deep_one_is_critical(kind: str) -> None:
+    for changes, severity in zip(FIRES[kind], ("warning", "critical"), strict=True):
+        hits = evaluate(vector_of(**changes), "retail", currency="CNY")
+        assert [(hit.kind, hit.severity) for hit in hits] == [(kind, severity)]
+        assert hits[0].reasons
+
+
+def test_a_healthy_merchant_fires_nothing() -> None:
+    assert evaluate(vector_of(), "retail") == []
+
+
+def test_disputes_alone_fire_too() -> None:
+    (hit,) = evaluate(vector_of(dispute_share_28d=0.012), "retail")
+    assert (hit.kind, hit.severity) == ("refunds_and_disputes", "warning")
+    assert [reason.code for reason in hit.reasons] == ["dispute_share"]
+
+
+def test_what_is_usual_for_the_merchant_fires_nothing() -> None:
+    assert evaluate(vector_of(refund_share_28d=0.15, refund_share_usual=0.12), "retail") == []
+    assert evaluate(vector_of(void_share_28d=0.3, void_share_usual=0.25), "retail") == []
+    assert evaluate(vector_of(silence_days=9, silence_usual_days=7), "retail") == []
+
+
+def test_a_small_share_fires_nothing_however_unusual() -> None:
+    assert evaluate(vector_of(refund_share_28d=0.05, refund_share_usual=0.0), "retail") == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"turnover_28d_minor": 0, "turnover_7d_minor": 0, "tenure_days": 40},
+        {"turnover_28d_minor": 300_000, "turnover_7d_minor": 9_000, "turnover_volatility_ratio": 2},
+        {"refund_share_28d": 0.5, "sales_count_28d": 4},
+        {"void_share_28d": 0.9, "sales_count_28d": 3},
+        {"overdue_shipments": 2, "overdue_shipment_share": 1.0},
+        {"silence_days": 30, "silence_usual_days": 28},
+    ],
+)
+def test_thin_young_and_volatile_merchants_fire_nothing(changes: dict[str, float]) -> None:
+    assert evaluate(vector_of(**changes), "retail") == []
+
+
+def test_a_steady_daily_seller_shows_its_fall_within_a_week() -> None:
+    vector = vector_of(turnover_28d_minor=780_000, turnover_7d_minor=30_000)
+    (hit,) = evaluate(vector, "retail")
+    assert (hit.kind, hit.severity) == ("sales_collapse", "warning")
+    assert [reason.feature for reason in hit.reasons] == ["turnover_7d_minor"]
+
+
+def test_silence_speaks_for_the_collapse_that_it_brings() -> None:
+    vector = vector_of(silence_days=25, turnover_28d_minor=0, turnover_7d_minor=0)
+    assert [hit.kind for hit in evaluate(vector, "retail")] == ["sales_silence"]
+
+
+def test_most_severe_hits_come_first() -> None:
+    vector = vector_of(void_share_28d=0.2, days_past_due=30)
+    assert [hit.severity for hit in evaluate(vector, "retail")] == ["critical", "warning"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_episode_clears_later_than_its_rule_stops_firing(kind: str) -> None:
+    warning, _ = FIRES[kind]
+    assert not cleared(kind, vector_of(**warning))
+    rule = next(rule for rule in RULES if rule.kind == kind)
+    between: dict[str, float] = {}
+    for check in rule.hold[0]:
+        bound = check.threshold * (1 if check.times is None else HEALTHY.get(check.times, 0.0))
+        tighter = max if check.op == "ge" else min
+        between[check.feature] = tighter(bound, between.get(check.feature, bound))
+    vector = vector_of(**between)
+    assert kind not in [hit.kind for hit in evaluate(vector, "retail")]
+    assert not cleared(kind, vector)
+    assert cleared(kind, vector_of(days_past_due=0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_missing_feed_neither_fires_nor_clears(kind: str) -> None:
+    vector = vector_of(**FIRES[kind][1])
+    rule = next(rule for rule in RULES if rule.kind == kind)
+    for tests in rule.hold:
+        for check in tests:
+            vector[INDEX[check.feature]] = math.nan
+    assert kind not in [hit.kind for hit in evaluate(vector, "retail")]
+    assert not cleared(kind, vector)
+
+
+def test_a_kind_without_a_rule_never_clears_by_itself() -> None:
+    assert not cleared("raised_by_hand", vector_of())
+
+
+def test_rules_name_features_of_the_catalogue_and_say_why() -> None:
+    for rule in RULES:
+        holds = [check for tests in rule.hold for check in tests]
+        levels = [check for level in rule.levels for check in (*level.given, *level.tests)]
+        for check in (*rule.evidence, *holds, *levels):
+            assert check.feature in INDEX
+            assert check.times is None or check.times in INDEX
+        assert rule.rationale and rule.feeds
+        assert set(rule.yields_to) <= set(KINDS)
+
+
+@given(any_vector)
+def test_no_number_however_absurd_breaks_the_rules(vector) -> None:
+    hits = evaluate(vector, "retail", currency="JPY")
+    assert len({hit.kind for hit in hits}) == len(hits)
+    ranks = [SEVERITY_RANK[hit.severity] for hit in hits]
+    assert ranks == sorted(ranks, reverse=True)
+    assert all(hit.reasons for hit in hits)
+    for kind in KINDS:
+        if kind in {hit.kind for hit in hits}:
+            assert not cleared(kind, vector)
