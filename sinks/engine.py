@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from ops.errors import ConfigurationError, RetryableError, TidelineError
-from ops.settings import Settings
+from ops.settings import ClickHouse
 
 Param = str | int | float
 """A bound value. Lists and nulls are not taken: the two clients encode them differently."""
@@ -93,7 +93,20 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(url: str, database: str = "tideline", *, password: str = "") -> Engine:
+def open_engine(clickhouse: ClickHouse) -> Engine:
+    """The engine that the settings name, with the password of their password file.
+
+    Raises as ``engine_at`` does.
+    """
+    path = clickhouse.password_file
+    try:
+        password = path.read_text(encoding="utf-8").strip() if path else ""
+    except OSError as error:
+        raise ConfigurationError(f"TIDELINE_CLICKHOUSE__PASSWORD_FILE: {error}") from None
+    return engine_at(clickhouse.url, clickhouse.database, password=password)
+
+
+def engine_at(url: str, database: str = "tideline", *, password: str = "") -> Engine:
     """The engine at ``url``; a database named in a ``clickhouse://`` path wins over ``database``.
 
     A password in the URL is taken but ``password`` is preferred, since addresses end up in logs.
@@ -128,19 +141,6 @@ def open_engine(url: str, database: str = "tideline", *, password: str = "") -> 
         database=checked_name(parts.path.strip("/") or database),
         secure=secure,
     )
-
-
-def open_configured(settings: Settings) -> Engine:
-    """The engine that the settings name, with the password of their password file.
-
-    Raises as ``open_engine`` does.
-    """
-    path = settings.clickhouse.password_file
-    try:
-        password = path.read_text(encoding="utf-8").strip() if path else ""
-    except OSError as error:
-        raise ConfigurationError(f"TIDELINE_CLICKHOUSE__PASSWORD_FILE: {error}") from None
-    return open_engine(settings.clickhouse.url, settings.clickhouse.database, password=password)
 
 
 def redacted(url: str) -> str:

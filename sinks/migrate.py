@@ -54,8 +54,8 @@ def load(full: bool = True) -> list[Migration]:
     return found
 
 
-def migrate(engine: Engine) -> list[Migration]:
-    """Apply what is pending, in order; returns what was applied.
+def migrate(engine: Engine) -> list[str]:
+    """Apply what is pending, in order; returns the names of what was applied.
 
     Creates the database if need be. Raises ``MigrationError`` when an applied migration differs
     from the file of that number, or the database is ahead of this release.
@@ -72,7 +72,7 @@ def migrate(engine: Engine) -> list[Migration]:
             ([migration.version], [migration.name], [migration.checksum]),
             token=f"schema_migrations:{migration.version}:{migration.checksum}",
         )
-    return todo
+    return [f"{m.version:04}_{m.name}" for m in todo]
 
 
 def pending(engine: Engine) -> list[Migration]:

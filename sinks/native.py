@@ -165,7 +165,7 @@ class NativeEngine:
         try:
             return call()
         except ServerException as error:
-            said = f"ClickHouse at {self._address}: {_first_line(error)}"
+            said = f"ClickHouse at {self._address}: code {error.code}, {_first_line(error)}"
             if error.code in _TRY_LATER:
                 raise EngineUnavailable(said) from None
             if error.code == _UNKNOWN_DATABASE:
@@ -203,7 +203,8 @@ class NativeEngine:
 
 
 def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
+    text = error.message if isinstance(error, ServerException) else str(error)
+    text = text.strip() or type(error).__name__
     return text.splitlines()[0][:300]
 
 

@@ -19,6 +19,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -49,6 +50,14 @@ _WAITING_FOR_TOPIC = frozenset(
 )
 
 Source = tuple[str, int]
+
+
+class Stop(Protocol):
+    """Tells when to end: ``ops.signals.StopFlag`` or ``threading.Event``."""
+
+    def is_set(self) -> bool:
+        """Whether the stop was asked for."""
+        ...
 
 
 def group_id(settings: Settings) -> str:
@@ -111,10 +120,10 @@ class Sink:
             on_lost=self._on_lost,
         )
 
-    def run(self, should_stop: Callable[[], bool]) -> None:
+    def run(self, stop: Stop) -> None:
         """Work until told to stop, then store what was read and leave the group."""
         try:
-            while not should_stop():
+            while not stop.is_set():
                 self.run_once()
             self._store_the_rest()
         finally:

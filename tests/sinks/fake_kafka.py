@@ -5,6 +5,7 @@ next ``consume``, as with Kafka.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
@@ -162,6 +163,10 @@ class FaultyEngine:
         self.before: Callable[[str], None] | None = None
         self.after: Callable[[str], None] | None = None
         self.tokens: list[str] = []
+
+    def reopen(self, folder: Path) -> None:
+        """Open the database again after ``close``, in place."""
+        self._engine.__init__(str(folder), self._engine.database)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)

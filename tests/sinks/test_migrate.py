@@ -1,0 +1,80 @@
+"""Migrations on the embedded engine."""
+
+import pytest
+
+from sinks import migrate as migrations
+from sinks.embedded import EmbeddedEngine
+from sinks.engine import INSERT_SETTINGS
+from sinks.migrate import MigrationError, load, migrate, pending, require_current
+from sinks.rows import REJECT_COLUMNS, REJECTS, TABLES
+
+TABLES_MADE = {table.name for table in TABLES.values()} | {REJECTS}
+
+
+def test_migrating_twice_applies_once(bare_engine: EmbeddedEngine) -> None:
+    assert [m.version for m in pending(bare_engine)] == [m.version for m in load()]
+    assert migrate(bare_engine) == [f"{m.version:04}_{m.name}" for m in load()]
+    assert migrate(bare_engine) == []
+    require_current(bare_engine)
+
+
+def test_a_changed_migration_is_refused(
+    bare_engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(bare_engine)
+    changed = [m._replace(checksum="0" * 64) for m in load()]
+    monkeypatch.setattr(migrations, "load", lambda full=True: changed)
+    with pytest.raises(MigrationError, match="changed after it was applied"):
+        migrate(bare_engine)
+
+
+def test_a_database_of_a_newer_release_is_refused(bare_engine: EmbeddedEngine) -> None:
+    migrate(bare_engine)
+    bare_engine.insert(
+        "schema_migrations",
+        ("version", "name", "checksum"),
+        ([999], ["later"], ["x"]),
+        token="later",
+    )
+    with pytest.raises(MigrationError, match="run the newer release"):
+        require_current(bare_engine)
+
+
+def test_a_migration_that_broke_half_way_is_completed(bare_engine: EmbeddedEngine) -> None:
+    bare_engine.execute(load()[0].statements[0])
+    migrate(bare_engine)
+    made = {r["name"] for r in bare_engine.query("SHOW TABLES")}
+    assert made >= TABLES_MADE | {"alerts_current"}
+
+
+def test_every_table_keeps_tokens_and_is_ordered_by_the_kafka_position(
+    engine: EmbeddedEngine,
+) -> None:
+    rows = engine.query(
+        "SELECT name, engine, sorting_key, create_table_query AS made FROM system.tables"
+        " WHERE database = currentDatabase()"
+    )
+    tables = {row["name"]: row for row in rows}
+    for name in TABLES_MADE:
+        assert tables[name]["engine"] == "ReplacingMergeTree"
+        assert tables[name]["sorting_key"].endswith("kafka_topic, kafka_partition, kafka_offset")
+        assert "non_replicated_deduplication_window = 10000" in tables[name]["made"]
+        assert "fsync_after_insert = 1" in tables[name]["made"]
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_both_schemas_have_the_columns_that_the_sink_writes(full: bool) -> None:
+    made = {}
+    for statement in load(full)[0].statements:
+        if statement.startswith("CREATE TABLE"):
+            name, _, body = statement.removeprefix("CREATE TABLE IF NOT EXISTS ").partition("\n(")
+            made[name] = body
+    wanted = {t.name: t.columns for t in TABLES.values()} | {REJECTS: REJECT_COLUMNS}
+    for name, columns in wanted.items():
+        for column in columns:
+            assert f"    {column.split('.')[-1]} " in made[name], (name, column)
+
+
+def test_the_engine_knows_every_insert_setting(engine: EmbeddedEngine) -> None:
+    known = {row["name"] for row in engine.query("SELECT name FROM system.settings")}
+    assert set(INSERT_SETTINGS) <= known
