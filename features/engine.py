@@ -19,7 +19,7 @@ from schemas.events import GLOBAL_MERCHANT
 
 _BLOCK_HASHES = 8192
 _ROWS_MIN = 64
-NO_LINES = np.zeros(0, COLUMNS)
+_NO_LINES = np.zeros(0, COLUMNS)
 
 
 class Trigger(IntFlag):
@@ -154,7 +154,7 @@ class FeatureEngine:
         """Load or compile all machine code now, not amid the first batch."""
         nothing = np.zeros(0, np.int64)
         scratch = self._state.copy()
-        kernel.step(self._rows, self._deadlines, scratch, *self._duplicates(), NO_LINES, 0, False)
+        kernel.step(self._rows, self._deadlines, scratch, *self._duplicates(), _NO_LINES, 0, False)
         kernel.next_timers(self._deadlines, scratch, nothing)
         kernel.fire(self._rows, self._deadlines, scratch, 0)
         kernel.table_build(self._ring, nothing.astype(np.int32), 0)
