@@ -80,7 +80,7 @@ def _throughput(bootstrap: str, folder: Path, count: int, merchants: int) -> dic
     environment = _environment(bootstrap, "bench.", folder)
     settings = _settings(environment)
     apply_catalogue(settings)
-    _publish(settings, list(events(count, merchants, seed=1)))
+    _publish(settings, events(count, merchants, seed=1))
     peer = _faust(settings, folder)
     intake = _drain("intake", count, environment, folder)
     scoring = _drain("scoring", count, environment, folder)
@@ -174,7 +174,7 @@ def _latency(
     reader = threading.Thread(target=_read_delays, args=(settings, sent, delays, ended))
     reader.start()
     try:
-        _publish(settings, list(events(WARM_UP_EVENTS, merchants, seed=2)))
+        _publish(settings, events(WARM_UP_EVENTS, merchants, seed=2))
         _wait(child, WARM_UP_EVENTS)
         total = rate * seconds
         producer = Producer(producer_config(settings, **{"linger.ms": 1}))

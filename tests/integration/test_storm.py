@@ -70,7 +70,7 @@ def check(cluster: Cluster, published: list[tuple[str, bytes, bytes]]) -> Counte
 def test_nothing_is_lost_or_doubled_under_twenty_kills_a_stop_and_a_rebalance_storm(
     cluster, own_kafka
 ) -> None:
-    published = list(events(EVENTS, MERCHANTS, SEED, span_ms=SPAN_MS)) + lending(150)
+    published = events(EVENTS, MERCHANTS, SEED, span_ms=SPAN_MS) + lending(150)
     with cluster(
         own_kafka,
         TIDELINE_WORKER__CHECKPOINT_INTERVAL_MS="1500",
