@@ -1,0 +1,1 @@
+"""What is deployed is checked against the code that it names."""
