@@ -180,7 +180,7 @@ def _latency(
         producer = Producer(producer_config(settings, **{"linger.ms": 1}))
         begin = time.monotonic()
         now_ms = time.time_ns() // 1_000_000
-        workload = events(total, merchants, seed=3, start_ms=now_ms, span_ms=seconds * 1000)
+        workload = events(total, merchants, seed=3, start_ms=now_ms - 5 * DAY_MS)
         for number, (topic, key, value) in enumerate(workload):
             pause = begin + number / rate - time.monotonic()
             if pause > 0:

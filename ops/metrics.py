@@ -3,6 +3,7 @@
 A ``Metrics`` belongs to one process and has a registry of its own.
 """
 
+import contextlib
 import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -125,6 +126,16 @@ class Metrics:
     def last_processed(self, stage: str, now_ms: int) -> None:
         """The stage made a turn."""
         self.last_turn.labels(stage).set(now_ms / 1000)
+
+    def forget_source(self, group: str, topic: str, partition: int) -> None:
+        """A partition is no longer ours: its gauges would stay at their last values."""
+        for gauge, labels in (
+            (self.consumer_lag, (group, topic, str(partition))),
+            (self.partition_stopped, (topic, str(partition))),
+        ):
+            # Series that were never set raise KeyError in no version pinned here.
+            with contextlib.suppress(KeyError):
+                gauge.remove(*labels)
 
     def restore_progress_of(self, partition: int, position: int, until: int) -> None:
         """A restore has replayed to ``position`` of ``until``."""

@@ -10,7 +10,6 @@ from streams.host import Committed, Source
 from streams.intake import DeadLetterLimit, InputHealth, Intake
 from streams.records import Artifacts, Output, Record
 
-
 _NOTHING: list[Output] = []
 
 
@@ -40,9 +39,9 @@ class IntakeHost:
     """Hosts intake; see ``streams.host.Host``."""
 
     role = "intake"
-    inputs = topics.INPUT_TOPICS
+    inputs: tuple[str, ...] = topics.INPUT_TOPICS
     records_max = 2000
-    instance = None
+    instance: str | None = None
 
     def __init__(
         self, settings: Settings, metrics: Metrics, artifacts: Artifacts, privacy_key: bytes

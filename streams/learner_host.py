@@ -13,9 +13,9 @@ class LearnerHost:
     """Hosts the learner; see ``streams.host.Host``."""
 
     role = "learner"
-    inputs = (topics.ASSESSMENTS,)
+    inputs: tuple[str, ...] = (topics.ASSESSMENTS,)
     records_max = 2000
-    instance = "learner"
+    instance: str | None = "learner"
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings

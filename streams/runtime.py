@@ -305,7 +305,7 @@ class Runtime:
         for source in sources:
             self._positions.pop(source, None)
             self._touched.pop(source, None)
-            self._metrics.partition_stopped.labels(*map(str, source)).set(0)
+            self._metrics.forget_source(self.group, *source)
         log.info("revoked", extra={"role": self.host.role, "sources": len(sources)})
 
     def _die(self, why: str) -> None:

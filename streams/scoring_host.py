@@ -31,9 +31,9 @@ class ScoringHost:
     """Hosts scoring; see ``streams.host.Host``."""
 
     role = "scoring"
-    inputs = (topics.EVENTS,)
+    inputs: tuple[str, ...] = (topics.EVENTS,)
     records_max = 32
-    instance = None
+    instance: str | None = None
 
     def __init__(self, settings: Settings, metrics: Metrics, artifacts: Artifacts) -> None:
         self._settings = settings

@@ -69,11 +69,9 @@ def test_real_invoices_with_the_learner_on_move_lines_and_activate_models(cluste
 
 
 def refused(case: Malformed, limits: Limits) -> str | None:
-    """The reason that today's clock gives, or None: what was the future for the corpus may be past."""
+    """The reason that today's clock gives; None where the corpus' future is past by now."""
     try:
-        decode_event(
-            case.raw or b"", now_ms=wall_clock_ms(), limits=limits, privacy_key=bytes(32)
-        )
+        decode_event(case.raw or b"", now_ms=wall_clock_ms(), limits=limits, privacy_key=bytes(32))
     except InvalidEvent as invalid:
         return invalid.reason
     return None

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import threading
 from typing import Any
 
 import uvicorn
@@ -9,6 +10,7 @@ import uvicorn
 from features.catalogue import CATALOGUE
 from ops.settings import Settings, load_settings
 from tideline.console import console
+from tideline.service import service
 
 
 def desk() -> None:
@@ -16,11 +18,18 @@ def desk() -> None:
     from sinks.engine import open_engine
 
     settings = load_settings()
-    engine = open_engine(settings.clickhouse)
-    server, address = desk_server(settings, engine)
-    console.print(f"desk: [link={address}]{address}[/link]", soft_wrap=True)
-    server.run()
-    engine.close()
+    with service(settings, "desk") as process:
+        engine = open_engine(settings.clickhouse)
+        server, address = desk_server(settings, engine)
+        console.print(f"desk: {address}", soft_wrap=True, highlight=False)
+        process.health.ready("desk", True, "")
+        serving = threading.Thread(target=server.run, name="desk")
+        serving.start()
+        while serving.is_alive() and not process.stop.wait(0.5):
+            process.health.beat("desk")
+        server.should_exit = True
+        serving.join()
+        engine.close()
 
 
 def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
