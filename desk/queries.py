@@ -1,0 +1,146 @@
+"""What the desk asks of ClickHouse: reads only, every value bound, every answer bounded."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from schemas.currencies import CURRENCIES, minor_digits
+
+QUEUE_MAX = 100
+CHANGES_MAX = 30
+HISTORY_MAX = 50
+
+Row = dict[str, Any]
+
+
+class Engine(Protocol):
+    """The part of ``sinks.engine.Engine`` that the desk uses."""
+
+    def query(self, sql: str, params: Mapping[str, str | int | float] | None = None) -> list[Row]:
+        """Rows of a SELECT by column name."""
+        ...
+
+
+def _codes(digits: int) -> str:
+    return ", ".join(f"'{code}'" for code in sorted(CURRENCIES) if minor_digits(code) == digits)
+
+
+_MAJOR = (
+    f"exposure_minor / multiIf(currency IN ({_codes(0)}), 1, currency IN ({_codes(3)}), 1000, 100)"
+)
+"""Exposure in major units, so that a yen is not a hundredth of one in the ranking."""
+
+_REASONS = (
+    "reasons.code AS codes, reasons.text AS texts, reasons.feature AS reason_features,"
+    " reasons.value AS reason_values, reasons.usual AS reason_usuals,"
+    " reasons.contribution AS contributions"
+)
+
+_ALERT = (
+    "alert_id, merchant_id, segment, kind, severity, state, version, exposure_minor, currency,"
+    " toUnixTimestamp64Milli(opened_at) AS opened_ms,"
+    " toUnixTimestamp64Milli(updated_at) AS updated_ms,"
+    f" evidence_count, assignee, outcome, {_REASONS}"
+)
+
+_CHANGE = (
+    "decision_id, line_id, merchant_id, product, version, action, previous_limit_minor,"
+    " new_limit_minor, drawn_minor, currency, approval,"
+    " toUnixTimestamp64Milli(decided_at) AS decided_ms,"
+    " toUnixTimestamp64Milli(effective_at) AS effective_ms,"
+    f" policy_version, actor, {_REASONS}"
+)
+
+
+def open_alerts(engine: Engine) -> list[Row]:
+    """Episodes not closed: severity first, then exposure, then the most recent; snoozed last."""
+    return engine.query(
+        f"SELECT {_ALERT} FROM alerts_current WHERE state != 'closed'"  # noqa: S608 - constants
+        " ORDER BY state = 'snoozed',"
+        " transform(severity, ['critical', 'warning', 'info'], [0, 1, 2], 3),"
+        f" {_MAJOR} DESC, updated_at DESC, alert_id LIMIT {QUEUE_MAX}"
+    )
+
+
+def open_counts(engine: Engine) -> dict[str, int]:
+    """Open episodes by severity."""
+    rows = engine.query(
+        "SELECT severity, count() AS episodes FROM alerts_current WHERE state != 'closed'"
+        " GROUP BY severity"
+    )
+    return {row["severity"]: int(row["episodes"]) for row in rows}
+
+
+def latest_changes(engine: Engine) -> list[Row]:
+    """The most recent limit changes of all merchants."""
+    return engine.query(
+        f"SELECT {_CHANGE} FROM limit_changes"  # noqa: S608 - constants
+        f" ORDER BY decided_at DESC, kafka_offset DESC, line_id, version DESC LIMIT {CHANGES_MAX}"
+    )
+
+
+def totals(engine: Engine) -> Row:
+    """How much is stored, and as of when: event time and Kafka time of the latest row (ms)."""
+    tables = ("assessments", "alerts", "limit_changes", "dead_letters", "sink_rejects")
+    times = {"assessments": "as_of", "alerts": "updated_at", "limit_changes": "decided_at"}
+    parts = " UNION ALL ".join(
+        f"SELECT '{table}' AS name, count() AS stored, "  # noqa: S608 - constants
+        + (f"max(toUnixTimestamp64Milli({times[table]}))" if table in times else "0")
+        + f" AS event_ms, max(kafka_timestamp_ms) AS kafka_ms FROM {table}"
+        for table in tables
+    )
+    rows = engine.query(parts)
+    return {
+        **{row["name"]: int(row["stored"]) for row in rows},
+        "event_ms": max(int(row["event_ms"]) for row in rows) or None,
+        "kafka_ms": max(int(row["kafka_ms"]) for row in rows) or None,
+    }
+
+
+def merchant_assessments(engine: Engine, merchant_id: str) -> list[Row]:
+    """Assessments of a merchant, the latest first; only it carries reasons and features."""
+    history = engine.query(
+        "SELECT assessment_id, toUnixTimestamp64Milli(as_of) AS as_of_ms, probability_of_default,"  # noqa: S608 - constants
+        " horizon_days, anomaly_score, band, exposure_minor, currency, trigger, segment,"
+        " model_version, policy_version, feature_version, outcome, kafka_offset"
+        " FROM assessments WHERE merchant_id = {merchant_id:String}"
+        f" ORDER BY as_of DESC, kafka_offset DESC LIMIT {HISTORY_MAX}",
+        {"merchant_id": merchant_id},
+    )
+    if history:
+        latest = engine.query(
+            f"SELECT {_REASONS}, mapKeys(features) AS names, mapValues(features) AS vector"  # noqa: S608 - constants
+            " FROM assessments WHERE merchant_id = {merchant_id:String}"
+            " AND assessment_id = {assessment_id:String} LIMIT 1",
+            {"merchant_id": merchant_id, "assessment_id": history[0]["assessment_id"]},
+        )
+        history[0] |= latest[0] if latest else {}
+    return history
+
+
+def merchant_alerts(engine: Engine, merchant_id: str) -> list[Row]:
+    """Latest state of every episode of a merchant, open ones first."""
+    return engine.query(
+        f"SELECT {_ALERT} FROM alerts WHERE merchant_id = {{merchant_id:String}}"  # noqa: S608 - constants
+        " ORDER BY version DESC LIMIT 1 BY alert_id",
+        {"merchant_id": merchant_id},
+    )
+
+
+def merchant_changes(engine: Engine, merchant_id: str) -> list[Row]:
+    """Limit changes of a merchant's lines, the latest first."""
+    return engine.query(
+        f"SELECT {_CHANGE} FROM limit_changes"  # noqa: S608 - constants
+        " WHERE merchant_id = {merchant_id:String}"
+        f" ORDER BY decided_at DESC, version DESC LIMIT {HISTORY_MAX}",
+        {"merchant_id": merchant_id},
+    )
+
+
+def current_lines(changes: list[Row]) -> list[Row]:
+    """The latest change of each line, from a merchant's changes."""
+    latest: dict[str, Row] = {}
+    for row in changes:
+        held = latest.get(row["line_id"])
+        if held is None or row["version"] > held["version"]:
+            latest[row["line_id"]] = row
+    return [latest[line_id] for line_id in sorted(latest)]
