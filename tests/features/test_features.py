@@ -1,8 +1,11 @@
 """Features by hand, one small drawing each; ``test_oracle`` covers their combinations."""
 
+import random
+from collections import deque
+
 import pytest
 
-from features.engine import FeatureEngine
+from features.engine import EngineConfig, FeatureEngine
 from features.layout import DAY_MS
 from features.lines import LogLine
 from tests.features.build import SMALL, at, last_values, line, probe
@@ -113,6 +116,22 @@ def test_a_duplicate_changes_nothing_and_is_counted() -> None:
     assert engine.counters["duplicates"] == 1
 
 
+@pytest.mark.parametrize("size", [1, 7, 16, 100])
+def test_duplicates_are_known_among_exactly_the_last_lines(size: int) -> None:
+    choose = random.Random(size)
+    engine = FeatureEngine(EngineConfig(dedup_events=size))
+    names = [f"e{choose.randrange(size * 3)}" for _ in range(20_000)]
+    list(engine.run([line("sensor.reading", 0, event_id=name) for name in names]))
+    recent: deque[str] = deque(maxlen=size)
+    duplicates = 0
+    for name in names:
+        if name in recent:
+            duplicates += 1
+        else:
+            recent.append(name)
+    assert engine.counters["duplicates"] == duplicates > 0
+
+
 def test_the_same_event_id_of_another_merchant_is_no_duplicate() -> None:
     engine = FeatureEngine(SMALL)
     list(engine.run([line("order.paid", 0, m, amount=1, event_id="same") for m in ("a", "b")]))
@@ -172,6 +191,14 @@ def test_sales_without_shipments_show_once_they_had_time_to_ship() -> None:
     assert "unshipped_share_28d" not in last_values(*lines, probe(2))
     assert last_values(*lines, probe(3))["unshipped_share_28d"] == 0
     assert last_values(*lines, probe(4))["unshipped_share_28d"] == 0.5
+
+
+def test_a_dispatch_serves_an_order_of_up_to_31_days() -> None:
+    paid = line("order.paid", 0, amount=1)
+    assert last_values(paid, line("shipment.dispatched", 30), probe(30))["unshipped_share_28d"] == 0
+    newer = line("order.paid", 1, amount=1)
+    late = last_values(paid, newer, line("shipment.dispatched", 31), probe(31))
+    assert late["unshipped_share_28d"] == 0
 
 
 def test_silence_is_measured_against_the_longest_pause() -> None:
