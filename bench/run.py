@@ -31,6 +31,7 @@ from tideline.commands.topics import apply_catalogue
 PARTITIONS = 4
 WAIT_S = 300.0
 WARM_UP_EVENTS = 4_000
+SETTLE_S = 8.0
 TAKEOVER_EVENTS = 4_000
 TAKEOVER_PAUSE_S = 0.01
 TAKEOVER_KILL_AT = 2_000
@@ -174,24 +175,38 @@ def _latency(
     reader = threading.Thread(target=_read_delays, args=(settings, sent, delays, ended))
     reader.start()
     try:
-        _publish(settings, events(WARM_UP_EVENTS, merchants, seed=2))
+        # Up to now, so that the clock's way here is not part of what is measured.
+        begin_ms = time.time_ns() // 1_000_000 - 9 * DAY_MS
+        warm_up = events(WARM_UP_EVENTS, merchants, seed=2, start_ms=begin_ms, span_ms=5 * DAY_MS)
+        now_ms = time.time_ns() // 1_000_000
+        settle = [
+            (topics.LENDING, key, msgspec.json.encode(_overdue(key, -number - 1, now_ms)))
+            for number, (_, key, _) in enumerate(warm_up[:200])
+        ]
+        _publish(settings, warm_up + settle)
         _wait(child, WARM_UP_EVENTS)
+        time.sleep(SETTLE_S)
         total = rate * seconds
         producer = Producer(producer_config(settings, **{"linger.ms": 1}))
+        workload = [
+            (topic, key, msgspec.json.decode(value))
+            for topic, key, value in events(total, merchants, seed=3)
+        ]
         begin = time.monotonic()
-        now_ms = time.time_ns() // 1_000_000
-        workload = events(total, merchants, seed=3, start_ms=now_ms - 5 * DAY_MS)
-        for number, (topic, key, value) in enumerate(workload):
+        for number, (topic, key, event) in enumerate(workload):
             pause = begin + number / rate - time.monotonic()
             if pause > 0:
                 producer.poll(0)
                 time.sleep(pause)
+            now_ms = time.time_ns() // 1_000_000
             if number % 50 == 0:
-                topic, value = topics.LENDING, _overdue(key, number, now_ms)
-            sent[msgspec.json.decode(value)["event_id"]] = time.monotonic()
+                topic, event = topics.LENDING, _overdue(key, number, now_ms)
+            event["occurred_at"] = now_ms
+            sent[event["event_id"]] = time.monotonic()
+            value = msgspec.json.encode(event)
             producer.produce(topic_name(settings, topic), key=key, value=value)
         producer.flush(30)
-        _wait(child, WARM_UP_EVENTS + total)
+        _wait(child, WARM_UP_EVENTS + len(settle) + total)
         time.sleep(2)
     finally:
         ended.set()
@@ -226,11 +241,14 @@ def _takeover(bootstrap: str, folder: Path) -> dict[str, Any]:
             due = begin + number * TAKEOVER_PAUSE_S
             time.sleep(max(0.0, due - time.monotonic()))
             if number == TAKEOVER_KILL_AT:
+                if not children[0].total("tideline_events_total", stage="scoring", outcome="in"):
+                    raise FatalError("the worker to be killed has no partition")
                 children[0].process.kill()
                 killed_at = time.monotonic()
             key = f"m{number % 200}".encode()
             sent[f"late-{number}"] = time.monotonic()
-            value = _overdue(key, number, time.time_ns() // 1_000_000)
+            event = _overdue(key, number, time.time_ns() // 1_000_000)
+            value = msgspec.json.encode(event)
             producer.produce(topic_name(settings, topics.LENDING), key=key, value=value)
             producer.poll(0)
         producer.flush(30)
@@ -261,20 +279,18 @@ def _read_arrivals(settings: Settings, arrived: dict[str, float], ended: threadi
     consumer.close()
 
 
-def _overdue(key: bytes, number: int, now_ms: int) -> bytes:
+def _overdue(key: bytes, number: int, now_ms: int) -> dict[str, Any]:
     """An instalment that was due long ago: the sentinel of late repayment fires on it."""
-    return msgspec.json.encode(
-        {
-            "type": "repayment.due",
-            "event_id": f"late-{number}",
-            "merchant_id": key.decode(),
-            "occurred_at": now_ms,
-            "due_at": now_ms - 40 * DAY_MS,
-            "loan_id": f"late-{number}",
-            "amount": 50_000,
-            "currency": "CNY",
-        }
-    )
+    return {
+        "type": "repayment.due",
+        "event_id": f"late-{number}",
+        "merchant_id": key.decode(),
+        "occurred_at": now_ms,
+        "due_at": now_ms - 40 * DAY_MS,
+        "loan_id": f"late-{number}",
+        "amount": 50_000,
+        "currency": "CNY",
+    }
 
 
 def _wait(child: Child, count: int) -> None:
