@@ -95,7 +95,7 @@ class Guard:
             await send(message)
 
         request = Request(scope)
-        if request.url.path in OPEN_PATHS or self._sessions.holds(request.cookies.get(COOKIE)):
+        if scope["path"] in OPEN_PATHS or self._sessions.holds(request.cookies.get(COOKIE)):
             await self._app(scope, receive, guarded)
         else:
             await self._refuse(request)(scope, receive, guarded)

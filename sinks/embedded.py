@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Sequence
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,10 @@ def _arrow_type(name: str) -> pa.DataType:
 
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_map(kind):
-        values = [list(value.items()) for value in values]
-    return pa.array(values, kind)
+    if not pa.types.is_map(kind):
+        return pa.array(values, kind)
+    # A list of pairs for each row would cost three times as much.
+    ends = list(accumulate(map(len, values), initial=0))
+    keys = pa.array(list(chain.from_iterable(values)), kind.key_type)
+    items = pa.array(list(chain.from_iterable(v.values() for v in values)), kind.item_type)
+    return pa.MapArray.from_arrays(pa.array(ends, pa.int32()), keys, items).cast(kind)

@@ -323,8 +323,10 @@ class Sink:
                 self._logical[place.topic], place.topic, place.partition
             )
         consumer.incremental_assign(assigned)
-        if self._failures and assigned:
+        if self._failures:
             consumer.pause(assigned)
+        else:
+            consumer.resume(assigned)  # one that was lost while paused comes back paused
         log.info("assigned", extra={"role": COMPONENT, "sources": len(assigned)})
 
     def _on_revoke(self, _consumer: Consumer, revoked: list[TopicPartition]) -> None:

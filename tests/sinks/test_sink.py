@@ -256,6 +256,26 @@ def test_while_clickhouse_is_down_partitions_pause_and_kafka_keeps_the_data(
     assert bench.metrics.registry.get_sample_value("tideline_sink_retries_total", retries) > 1
 
 
+def test_a_partition_lost_while_paused_is_read_again_when_it_comes_back(bench: Bench) -> None:
+    bench.publish(topics.ALERTS, range(5))
+    sink, consumer = bench.sink()
+
+    def down(_token: str) -> None:
+        raise EngineUnavailable("refused")
+
+    bench.engine.before = down
+    bench.turn(sink, 2)
+    assert consumer.paused
+    bench.engine.before = None
+    other, _ = bench.sink()
+    bench.turn(sink)  # learns of its loss, and that ClickHouse is back
+    bench.publish(topics.ALERTS, range(5, 9))
+    bench.kafka.give(consumer)
+    bench.turn(sink)
+    bench.positions_equal_the_log()
+    other.close()
+
+
 def test_an_insert_that_took_place_but_answered_with_an_error_is_not_repeated(
     bench: Bench,
 ) -> None:
