@@ -2,12 +2,15 @@
 
 import json
 import logging
+import socket
+import socketserver
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client.exposition import choose_encoder
 
+from ops.errors import ConfigurationError
 from ops.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -15,18 +18,62 @@ log = logging.getLogger(__name__)
 STALL_S = 300.0
 """A component without a heartbeat for so long makes the process unhealthy."""
 
+REQUESTS_MAX = 16
+"""At one time; further connections are closed at once."""
+REQUEST_TIMEOUT_S = 10.0
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._slots = threading.BoundedSemaphore(REQUESTS_MAX)
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer asks the name service who the host is, which may take seconds.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
+        if self._slots.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(
+        self,
+        request: socket.socket,  # type: ignore[override]
+        client_address: tuple[str, int],
+    ) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._slots.release()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        log.warning("http_request_failed", exc_info=True)
+
 
 class HealthServer:
-    """Serves on ``host``:``port`` (0 = a free port) until stopped."""
+    """Serves on ``host``:``port`` (0 = a free port) until stopped.
+
+    Raises ``ConfigurationError`` when the address cannot be had.
+    """
 
     def __init__(self, metrics: Metrics, host: str, port: int) -> None:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._ready: dict[str, tuple[bool, str]] = {}
         self._beats: dict[str, float] = {}
-        self._server = ThreadingHTTPServer((host, port), self._handler())
-        self._server.daemon_threads = True
-        self.port: int = self._server.server_address[1]
+        try:
+            self._server = _Server((host, port), self._handler())
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot serve metrics at {host}:{port} ({error}); set TIDELINE_METRICS__HOST and "
+                "TIDELINE_METRICS__PORT to a free address, port 0 chooses one"
+            ) from None
+        self.port: int = self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
         )
@@ -67,7 +114,7 @@ class HealthServer:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
-            timeout = 10
+            timeout = REQUEST_TIMEOUT_S
             server_version = "tideline"
             sys_version = ""
 

@@ -26,6 +26,8 @@ def admin_config(settings: Settings) -> dict[str, Any]:
         "socket.keepalive.enable": True,
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 1_000,
+        # Client telemetry to the broker (KIP-714); ours goes to Prometheus.
+        "enable.metrics.push": False,
         "logger": _LOG,
     }
     if kafka.sasl_mechanism:
@@ -71,6 +73,7 @@ def producer_config(
         **admin_config(settings),
         "acks": "all",
         "enable.idempotence": True,
+        "max.in.flight.requests.per.connection": 5,
         "partitioner": "murmur2_random",
         "compression.type": "lz4",
         "linger.ms": 5,

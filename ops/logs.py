@@ -21,11 +21,24 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
-            **{k: v for k, v in vars(record).items() if k not in _STANDARD},
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        line |= {k: v for k, v in vars(record).items() if k not in _STANDARD and k not in line}
         return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """A record as plain text with its extra fields; only a traceback takes further lines."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The text before a traceback. A control character in a value cannot forge a line."""
+        extra = (f" {k}={v}" for k, v in vars(record).items() if k not in _STANDARD)
+        text = super().formatMessage(record) + "".join(extra)
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def configure_logging(settings: Settings) -> None:
@@ -34,7 +47,8 @@ def configure_logging(settings: Settings) -> None:
     if settings.log.format == "json":
         handler.setFormatter(JsonFormatter())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        handler.setFormatter(ConsoleFormatter())
     logging.basicConfig(level=settings.log.level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
     for noisy in ("aiokafka", "faust", "mode", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -4,7 +4,6 @@ A ``Metrics`` belongs to one process and has a registry of its own.
 """
 
 import contextlib
-import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
@@ -36,6 +35,13 @@ class Metrics:
             self.build.info({"version": version("tideline")})
         except PackageNotFoundError:
             self.build.info({"version": "unknown"})
+
+        self.model_active = gauge(
+            "model_info", "1 for the model version last activated here.", "version"
+        )
+        self.policy_active = gauge(
+            "policy_info", "1 for the policy version last activated here.", "version"
+        )
 
         # Flow
         self.events = counter("events_total", "Events by stage and outcome.", "stage", "outcome")
@@ -127,6 +133,13 @@ class Metrics:
         """The stage made a turn."""
         self.last_turn.labels(stage).set(now_ms / 1000)
 
+    def activated(self, *, model: str | None = None, policy: str | None = None) -> None:
+        """A model or policy version took effect; the one before it is no longer shown."""
+        for gauge, active in ((self.model_active, model), (self.policy_active, policy)):
+            if active is not None:
+                gauge.clear()
+                gauge.labels(active).set(1)
+
     def forget_source(self, group: str, topic: str, partition: int) -> None:
         """A partition is no longer ours: its gauges would stay at their last values."""
         for gauge, labels in (
@@ -168,8 +181,3 @@ class Metrics:
             else:
                 outcome = {"lines": "in", "duplicates": "duplicate"}.get(name, name)
                 self.events.labels("scoring", outcome).inc(count)
-
-
-def now_seconds() -> float:
-    """Wall clock for gauges that hold timestamps."""
-    return time.time()

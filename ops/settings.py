@@ -4,16 +4,20 @@ Nested names are joined by two underscores: ``TIDELINE_KAFKA__BOOTSTRAP_SERVERS`
 not exist is an error at start, not a setting that silently does nothing.
 """
 
+import difflib
 import os
+import re
+import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -44,6 +48,23 @@ class Kafka(_Section):
     ssl_ca_location: Path | None = None
     session_timeout_ms: int = Field(6_000, ge=3_000, le=300_000)
     transaction_timeout_ms: int = Field(5_000, ge=1_000, le=60_000)
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> Self:
+        named = {
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_username": self.sasl_username,
+            "sasl_password": self.sasl_password,
+        }
+        if self.security_protocol.startswith("sasl_"):
+            without_password = self.sasl_mechanism in ("GSSAPI", "OAUTHBEARER")
+            missing = [] if without_password else [n for n, v in named.items() if v is None]
+            if missing:
+                raise ValueError(f"{self.security_protocol} needs {', '.join(missing)}")
+        elif any(value is not None for value in named.values()):
+            # librdkafka would ignore them and connect without authentication.
+            raise ValueError("sasl_… settings need security_protocol sasl_plaintext or sasl_ssl")
+        return self
 
 
 class Worker(_Section):
@@ -150,8 +171,8 @@ def load_settings() -> Settings:
         raise ConfigurationError(f"{CONFIG_VARIABLE} names {path}, which is not a file")
     sections = {name.upper() for name in Settings.model_fields}
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
-            section = name.removeprefix(PREFIX).split("__")[0].upper()
+        if name.upper().startswith(PREFIX) and name.upper() not in NOT_SETTINGS:
+            section = name[len(PREFIX) :].split("__")[0].upper()
             if section not in sections:
                 raise ConfigurationError(
                     f"{name} is not a setting; sections are {', '.join(sorted(sections))}"
@@ -159,16 +180,48 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{PREFIX}{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg']}"
-            for e in error.errors(include_input=False, include_url=False)
-        )
+        details = error.errors(include_input=False, include_url=False)
+        wrong = "; ".join(_explain(e["loc"], e["type"], e["msg"], path) for e in details)
         raise ConfigurationError(wrong) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}") from None
+    except SettingsError:
+        # Only a whole section in one variable is parsed as JSON.
+        raise ConfigurationError(
+            f"a {PREFIX}… section is not a JSON object; set its fields one by one, such as "
+            f"{PREFIX}KAFKA__PARTITIONS"
+        ) from None
+
+
+def _variable(*path: str) -> str:
+    return PREFIX + "__".join(path).upper()
+
+
+def _explain(loc: tuple[int | str, ...], kind: str, message: str, path: str | None) -> str:
+    """One wrong setting, named the way it was given."""
+    parts = [str(part) for part in loc]
+    variable = _variable(*parts)
+    given = {name.upper() for name in os.environ}
+    from_file = path and not any(n == variable or n.startswith(f"{variable}__") for n in given)
+    name = f"{path}: {'.'.join(parts)}" if from_file else variable
+    if kind != "extra_forbidden":
+        return f"{name}: {message}"
+    known = [
+        _variable(section, field)
+        for section, annotated in Settings.model_fields.items()
+        for field in annotated.annotation.model_fields  # type: ignore[union-attr]
+    ]
+    near = difflib.get_close_matches(variable, known, n=1) if len(parts) > 1 else []
+    return f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def effective_masked(settings: Settings) -> dict[str, Any]:
-    """The settings in force, secrets masked."""
-    return settings.model_dump(mode="json")
+    """The settings in force as JSON types, secrets masked (a password in a URL too)."""
+    found = settings.model_dump(mode="json")
+    found["clickhouse"]["url"] = re.sub(
+        r"(?<=://)([^:@/]*):.*@", r"\1:**********@", found["clickhouse"]["url"]
+    )
+    return found
 
 
 def privacy_key(settings: Settings) -> bytes:

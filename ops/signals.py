@@ -1,7 +1,7 @@
 """A graceful stop: the first SIGTERM or SIGINT asks for it, the second one insists."""
 
+import queue
 import signal
-import threading
 from types import FrameType
 
 
@@ -9,7 +9,10 @@ class StopFlag:
     """Set when the process should end."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        # A handler runs between two instructions of the main thread, which may hold the lock of a
+        # threading.Event just then; put() of a SimpleQueue is made for that.
+        self._asked = False
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     @classmethod
     def install(cls) -> "StopFlag":
@@ -26,12 +29,19 @@ class StopFlag:
 
     def set(self) -> None:
         """Ask for the stop."""
-        self._event.set()
+        self._asked = True
+        self._wake.put(None)
 
     def is_set(self) -> bool:
         """Whether the stop was asked for."""
-        return self._event.is_set()
+        return self._asked
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the stop, at most so long; returns whether it was asked for."""
-        return self._event.wait(timeout_s)
+        if not self._asked:
+            try:
+                self._wake.get(timeout=max(timeout_s, 0.0))
+            except queue.Empty:
+                return self._asked
+            self._wake.put(None)  # for whoever waits besides
+        return self._asked

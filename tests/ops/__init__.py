@@ -1,0 +1,1 @@
+"""What the shells share: settings, Kafka configuration, metrics, health, logs, signals."""
