@@ -151,7 +151,9 @@ class Demo:
                 if self._published >= total or self._stopping.is_set():
                     break
                 producer.produce(
-                    topic_name(self._settings, record.topic), key=record.key, value=record.value
+                    topic_name(self._settings, record.topic or ""),
+                    key=record.key,
+                    value=record.value,
                 )
                 self._published += 1
                 if self._published % 500 == 0:

@@ -13,8 +13,7 @@ from ops.kafka import producer_config, topic_name
 from ops.settings import Settings, load_settings
 from schemas import topics
 from tideline.console import progress, show
-from tideline.sources import open_sources
-from tideline.sources.files import estimate_total
+from tideline.sources import estimate_total, open_sources
 
 FLUSH_S = 60.0
 PACE_EVERY = 50

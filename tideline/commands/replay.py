@@ -19,8 +19,7 @@ from streams.pipeline import Pipeline
 from streams.runtime import wall_clock_ms
 from streams.verify import replay_log
 from tideline.console import progress, show
-from tideline.sources import open_sources
-from tideline.sources.files import estimate_total
+from tideline.sources import estimate_total, open_sources
 
 OUTPUT_FILES: dict[str, str] = {
     topics.ASSESSMENTS: "assessments.ndjson",

@@ -19,8 +19,8 @@ def schema(
     from schemas.documents import json_schema, render
 
     if out is None:
-        text = msgspec.json.format(msgspec.json.encode(json_schema()), indent=2)
-        sys.stdout.write(text.decode() + "\n")
+        schema_text = msgspec.json.format(msgspec.json.encode(json_schema()), indent=2)
+        sys.stdout.write(schema_text.decode() + "\n")
         return
     out.mkdir(parents=True, exist_ok=True)
     written = {}

@@ -63,7 +63,9 @@ def apply_catalogue(settings: Settings) -> dict[str, Any]:
     """
     admin = AdminClient(admin_config(settings))
     existing = admin.list_topics(timeout=TIMEOUT_S).topics
-    created, altered, unchanged = [], [], []
+    created: list[str] = []
+    altered: list[str] = []
+    unchanged: list[str] = []
     for topic in CATALOGUE:
         name = topic_name(settings, topic.name)
         wanted = 1 if topic.single_partition else settings.kafka.partitions
