@@ -74,6 +74,11 @@ class Scoring:
         self._partition = 0
 
     @property
+    def lines(self) -> int:
+        """Lines of the log processed so far."""
+        return self.engine.counters["lines"]
+
+    @property
     def policy_version(self) -> str:
         """Version of the credit policy in force."""
         return self._policy.version
@@ -97,7 +102,6 @@ class Scoring:
             for output in outputs:
                 chain.update(output.topic.encode() + b"\0" + (output.value or b"") + b"\0")
             self.digest = chain.hexdigest()
-        self.stats["lines"] += len(lines)
         return outputs
 
     # --- checkpoint ------------------------------------------------------------------------

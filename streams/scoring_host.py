@@ -54,7 +54,7 @@ class ScoringHost:
                 self._metrics.restore_progress_of,
             )
             hosted.reported = Counter(self._stats(hosted.scoring))
-            hosted.lines_at_checkpoint = hosted.scoring.stats["lines"]
+            hosted.lines_at_checkpoint = hosted.scoring.lines
             self._partitions[partition] = hosted
 
     def revoke(self, sources: list[Source]) -> None:
@@ -80,7 +80,7 @@ class ScoringHost:
             for hosted in self._partitions.values():
                 if self._due(hosted):
                     hosted.checkpointer.begin()
-                    hosted.lines_at_checkpoint = hosted.scoring.stats["lines"]
+                    hosted.lines_at_checkpoint = hosted.scoring.lines
                     hosted.checkpoint_at = time.monotonic()
                     break
         ages = [time.monotonic() - h.checkpoint_at for h in self._partitions.values()]
@@ -91,7 +91,7 @@ class ScoringHost:
         return []
 
     def _due(self, hosted: _Partition) -> bool:
-        lines = hosted.scoring.stats["lines"] - hosted.lines_at_checkpoint
+        lines = hosted.scoring.lines - hosted.lines_at_checkpoint
         age_ms = (time.monotonic() - hosted.checkpoint_at) * 1000
         worker = self._settings.worker
         return lines >= worker.checkpoint_events or (

@@ -63,7 +63,7 @@ def replay_log(settings: Settings, emit: Emit, *, compare: bool) -> Iterator[Par
         report = PartitionReport(
             partition=partition,
             position=position,
-            lines=scoring.stats["lines"],
+            lines=scoring.lines,
             outputs={topic: len(values) for topic, values in expected.items()},
             digest=scoring.digest,
             committed_digest=digest if position else scoring.digest,

@@ -21,6 +21,7 @@ from ops.kafka import producer_config, topic_name
 from ops.metrics import Metrics
 from ops.settings import Settings, load_settings
 from ops.signals import StopFlag
+from schemas import topics
 from tideline.children import Child, start, stop
 from tideline.commands.desk import desk_server
 from tideline.console import console, progress, show
@@ -107,7 +108,8 @@ class Demo:
         self._settings: Settings = load_settings()
         self._create_topics()
         for name in ("worker", "learner", "monitor"):
-            self._children.append(start(name, [name], environment, self._folder))
+            options = ["--no-declare"] if name == "monitor" else []
+            self._children.append(start(name, [name, *options], environment, self._folder))
         self._engine = open_engine(self._settings.clickhouse)
         migrate(self._engine)
         metrics = Metrics()
@@ -122,9 +124,7 @@ class Demo:
 
     def _create_topics(self) -> None:
         """Topics appear on the mock cluster when first asked for."""
-        from schemas.topics import CATALOGUE
-
-        for topic in CATALOGUE:
+        for topic in topics.CATALOGUE:
             self._broker.list_topics(topic_name(self._settings, topic.name), timeout=10)
 
     def _run_sink(self) -> None:
@@ -150,11 +150,8 @@ class Demo:
             for record in open_sources([path]):
                 if self._published >= total or self._stopping.is_set():
                     break
-                producer.produce(
-                    topic_name(self._settings, record.topic or ""),
-                    key=record.key,
-                    value=record.value,
-                )
+                topic = topic_name(self._settings, record.topic or topics.TRANSACTIONS)
+                producer.produce(topic, key=record.key, value=record.value)
                 self._published += 1
                 if self._published % 500 == 0:
                     producer.flush(30)

@@ -62,12 +62,18 @@ def learner() -> None:
         run_hosts(process, [lambda: LearnerHost(process.settings, process.metrics)])
 
 
-def monitor() -> None:
+def monitor(
+    declare: Annotated[
+        bool, typer.Option(help="create the tables' topics; the embedded broker does it itself")
+    ] = True,
+) -> None:
     """Run the Faust monitors of the portfolio and the feeds."""
     from streams.monitor import run_monitor
 
     with service(load_settings(), "monitor") as process:
-        run_monitor(process.settings, process.metrics, process.health, process.stop)
+        run_monitor(
+            process.settings, process.metrics, process.health, process.stop, declare=declare
+        )
 
 
 def sink() -> None:
