@@ -13,7 +13,7 @@ from ops.kafka import producer_config, topic_name
 from ops.settings import Settings, load_settings
 from schemas import topics
 from tideline.console import progress, show
-from tideline.sources import estimate_total, open_sources
+from tideline.sources import AdapterReport, estimate_total, open_sources
 
 FLUSH_S = 60.0
 PACE_EVERY = 50
@@ -57,12 +57,13 @@ def send(
         if error is not None:
             failures.append(f"{message.topic()}: {error}")
 
+    report = AdapterReport()
     started = time.monotonic()
     paths = [path if path == "-" else Path(path) for path in files]
     with progress(quiet) as display:
         task = display.add_task("publishing", total=estimate_total(paths, format))
         sent = 0
-        for record in open_sources(paths, format):
+        for record in open_sources(paths, format, report):
             # A line that names no topic still has to reach intake, which keeps it as a dead letter.
             topic = record.topic or topics.TRANSACTIONS
             _produce(producer, topic_name(settings, topic), record.key, record.value, delivered)
@@ -82,6 +83,7 @@ def send(
     seconds = time.monotonic() - started
     return {
         "events": sent,
+        **({} if format == "events" else {"adapter": report.summary()}),
         "by_topic": dict(sorted(by_topic.items())),
         "seconds": round(seconds, 3),
         "events_per_s": round(sent / seconds) if seconds else 0,

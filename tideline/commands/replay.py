@@ -19,7 +19,7 @@ from streams.pipeline import Pipeline
 from streams.runtime import wall_clock_ms
 from streams.verify import replay_log
 from tideline.console import progress, show
-from tideline.sources import estimate_total, open_sources
+from tideline.sources import AdapterReport, estimate_total, open_sources
 
 OUTPUT_FILES: dict[str, str] = {
     topics.ASSESSMENTS: "assessments.ndjson",
@@ -109,12 +109,13 @@ def replay_files(
     learner = Learner() if learn else None
     pipeline = Pipeline(intake, artifacts, folder.emit, learner=learner)
     paths = [path if path == "-" else Path(path) for path in files]
+    report = AdapterReport()
     started = time.monotonic()
     lines = 0
     with progress(quiet) as display:
         task = display.add_task("replaying", total=estimate_total(paths, format))
         try:
-            for record in open_sources(paths, format):
+            for record in open_sources(paths, format, report):
                 pipeline.feed(record.source, record.line, record.value, now_ms)
                 lines += 1
                 if lines % 1000 == 0:
@@ -127,6 +128,8 @@ def replay_files(
         pipeline.finish(now_ms)
         display.update(task, completed=lines, total=lines)
     summary = _summary(pipeline, folder, intake.accepted, intake.dead_letters, lines)
+    if format != "events":
+        summary["adapter"] = report.summary()
     if learner is not None:
         summary["learner"] = msgspec.to_builtins(learner.counters)
     folder.close(summary)

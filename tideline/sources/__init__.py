@@ -9,6 +9,8 @@ from tideline.sources.files import estimate_total as estimate_events
 from tideline.sources.files import read_events
 from tideline.sources.records import AdapterReport, SourceRecord
 
+__all__ = ["ADAPTERS", "AdapterReport", "SourceRecord", "estimate_total", "open_sources"]
+
 Adapter = Callable[[list[Path], AdapterReport], Iterator[SourceRecord]]
 ADAPTERS: dict[str, Adapter] = {
     "sme-invoices": sme_invoices.read,

@@ -24,7 +24,7 @@ def read(paths: list[Path], report: AdapterReport) -> Iterator[SourceRecord]:
 
     A loan gives its disbursal, a due date (``firstduedate``, or the term's end), for earlier loans
     the first repayment and the settlement, for current ones the outcome 30 days past the term.
-    Rows without a readable date of approval are skipped.
+    Rows without an amount or a readable date of approval are skipped.
     """
     previous = [p for p in paths if "previous" in p.name]
     current = [p for p in paths if "current" in p.name]
@@ -41,8 +41,10 @@ def read(paths: list[Path], report: AdapterReport) -> Iterator[SourceRecord]:
         table = pa.concat_tables([pq.read_table(path) for path in group])
         report.rows_in += len(table)
         approved = text_ms(table["approveddate"].to_pylist())
-        kept = np.flatnonzero(approved >= 0)
-        report.skipped["no date of approval"] += len(table) - len(kept)
+        known = np.isfinite(np.asarray(table["loanamount"], dtype=np.float64))
+        report.skipped["no amount lent"] += int((~known).sum())
+        report.skipped["no date of approval"] += int((known & (approved < 0)).sum())
+        kept = np.flatnonzero(known & (approved >= 0))
         loans = _Loans(table, approved, kept, is_current=is_current)
         borrowers += [loans.borrower[row] for row in kept.tolist()]
         starts.append(approved[kept])
@@ -70,10 +72,7 @@ class _Loans:
         self.borrower: list[str] = table["customerid"].to_pylist()
         self._ids = table["systemloanid"].to_pylist()
         self._lent = minor(table["loanamount"]).tolist()
-        owed = np.asarray(table["totaldue"], dtype=np.float64)
-        lent = np.asarray(table["loanamount"], dtype=np.float64)
-        # One row does not say what is due: at least what was lent.
-        self._owed = minor(np.where(np.isfinite(owed), owed, lent)).tolist()
+        self._owed = minor(table["totaldue"]).tolist()
         self._approved = approved
         self._kept = kept
         self._current = is_current

@@ -1,7 +1,7 @@
 """One event as it comes out of a file, before anything has looked into it."""
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
@@ -28,3 +28,8 @@ class AdapterReport(Struct, kw_only=True):
     events_out: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     """Rows that gave no event, by reason."""
+
+    def summary(self) -> dict[str, Any]:
+        """The counts, in a fixed order."""
+        skipped = {reason: n for reason, n in sorted(self.skipped.items()) if n}
+        return {"rows_in": self.rows_in, "events_out": self.events_out, "rows_skipped": skipped}

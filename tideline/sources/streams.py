@@ -63,8 +63,11 @@ def text_ms(values: list[str | None]) -> NDArray[np.int64]:
 
 
 def minor(column: pa.ChunkedArray | NDArray[np.float64], digits: int = 2) -> NDArray[np.int64]:
-    """Amounts as integer minor units, rounded half to even on the decimal text's nearest float."""
-    values = np.asarray(column, dtype=np.float64)
+    """Amounts as integer minor units, rounded half to even on the decimal text's nearest float.
+
+    What is not a number becomes 0: callers leave such rows out and count them.
+    """
+    values = np.nan_to_num(np.asarray(column, dtype=np.float64))
     return np.rint(values * 10**digits).astype(np.int64)
 
 
