@@ -1,8 +1,8 @@
 """The Faust app of the monitors: agents keep tables, a timer publishes what they hold.
 
-At least once, on state that can be computed again: every update replaces or takes a maximum. The
-feeds' hourly counts are the one exception: what is delivered twice after a crash counts twice there.
-An error in an agent ends the process at once: Faust would acknowledge the event and go on.
+At least once, on state that can be computed again: every update replaces or takes a maximum, except
+the feeds' hourly counts, where what is delivered twice after a crash counts twice. An error in an
+agent ends the process at once: Faust would acknowledge the event and go on.
 """
 
 import logging

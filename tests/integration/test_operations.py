@@ -1,0 +1,91 @@
+"""A real Prometheus scrapes the roles, and its figures agree with what was published."""
+
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schemas import topics
+from tests.conftest import require
+from tests.deploy.prometheus_server import PrometheusServer, missing_tools
+from tideline.sources import open_sources
+from tideline.sources.sample import sample_path
+
+from .cluster import Cluster
+
+pytestmark = [pytest.mark.kafka, pytest.mark.prometheus, pytest.mark.timeout(240)]
+
+EVENTS = 6_000
+BAD = 7
+
+
+def wait(until: Callable[[], bool], what: str, running: Cluster) -> None:
+    """Until something holds, at most a minute."""
+    deadline = time.monotonic() + 60
+    while not until():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}\n{running.logs()}")
+        time.sleep(0.5)
+
+
+def test_prometheus_sees_what_was_published_scored_learnt_stored_and_monitored(
+    cluster, tmp_path: Path
+) -> None:
+    require("prometheus", missing_tools())
+    published = [
+        (r.topic or topics.TRANSACTIONS, r.key, r.value)
+        for r in islice(open_sources([sample_path()]), EVENTS)
+    ]
+    bad = [(topics.TRANSACTIONS, b"m", b"{%d" % n) for n in range(BAD)]
+    store = f"chdb://{tmp_path / 'clickhouse'}"
+    with cluster(TIDELINE_CLICKHOUSE__URL=store) as running:
+        roles = {name: running.start(name, name) for name in ("worker", "learner", "monitor")}
+        roles["sink"] = running.start("sink", "sink")
+        targets = {name: [f"127.0.0.1:{child.port}"] for name, child in roles.items()}
+        with PrometheusServer(tmp_path / "prometheus", targets) as prometheus:
+            running.publish(published[: EVENTS // 2] + bad + published[EVENTS // 2 :])
+            running.drain(EVENTS)
+            written = {
+                topic: len(list(running.values(topic)))
+                for topic in (topics.ASSESSMENTS, topics.ALERTS, topics.LIMIT_CHANGES)
+            }
+            exposure_of = {
+                a["merchant_id"]: a["exposure_minor"]
+                for a in map(msgspec.json.decode, running.values(topics.ASSESSMENTS))
+            }
+            open_alerts = {
+                a["alert_id"]: a["state"]
+                for a in map(msgspec.json.decode, running.values(topics.ALERTS))
+            }
+            count = sum(written.values()) + BAD
+            wanted = {
+                'tideline_events_total{stage="intake",outcome="in"}': EVENTS,
+                'sum(tideline_dead_letters_total{reason="not_json"})': BAD,
+                "sum(tideline_assessments_total)": written[topics.ASSESSMENTS],
+                "sum(tideline_limit_changes_total)": written[topics.LIMIT_CHANGES],
+                'tideline_events_total{stage="learner",outcome="in"}': written[topics.ASSESSMENTS],
+                "sum(tideline_sink_rows_total)": count,
+                "sum(tideline_monitor_exposure_minor) or vector(0)": sum(exposure_of.values()),
+                "sum(tideline_monitor_open_alerts) or vector(0)": sum(
+                    state != "closed" for state in open_alerts.values()
+                ),
+            }
+            for expression, value in wanted.items():
+                wait(
+                    lambda e=expression, v=value: prometheus.query(e) == v,  # type: ignore[misc]
+                    f"{expression} is {prometheus.query(expression)}, not {value}",
+                    running,
+                )
+            wait(lambda: prometheus.query("min(up)") == 1, "all are up", running)
+            latest = max(msgspec.json.decode(v)["occurred_at"] for _, _, v in published)
+            wait(
+                lambda: (
+                    prometheus.query("max(tideline_monitor_feed_last_event_timestamp_seconds)")
+                    == latest / 1000
+                ),
+                "the feeds' latest event",
+                running,
+            )
