@@ -66,6 +66,9 @@ class IntakeHost:
             self._intake.health.pop(source, None)
             if source[0] == topics.TRANSACTIONS:
                 self._clock_partitions.discard(source[1])
+        if not self._intake.health:
+            # Lines of an aborted transaction are read again by whoever comes next.
+            self._intake.flush()
 
     def take(self, record: Record, now_ms: int) -> list[Output]:
         """Validate one record; its lines wait for the next ``drain``."""

@@ -3,7 +3,10 @@
 1. On assignment the host restores its state as of the committed position.
 2. Per commit: outputs are produced, positions join the transaction, the transaction commits.
 3. On revocation: commit, then the host drops its state.
-4. On an abort, fencing, or loss of partitions the process ends: a restart restores.
+4. When a commit falls into a rebalance, Kafka refuses it because the group has moved on. The
+   transaction is aborted, and once the rebalance is over the host starts over from the committed
+   positions, as a restart would.
+5. On any other abort, on fencing, or loss of partitions the process ends: a restart restores.
 
 Delivery is tested on real Kafka only; the embedded broker shows aborted records to everyone.
 """
@@ -15,6 +18,7 @@ import uuid
 from collections.abc import Callable
 
 from confluent_kafka import (
+    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -41,6 +45,13 @@ KAFKA_CALL_S = 30.0
 OUTPUT_BYTES_MAX = 8 << 20
 """A transaction is committed early once it holds so much output."""
 LAG_EVERY_S = 1.0
+REBALANCE_S = 30.0
+"""Longest wait for a rebalance that refused a commit; past it the process ends and restarts."""
+_GROUP_MOVED_ON = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS})
+
+
+class _GroupMovedOnError(Exception):
+    """A commit was refused because a rebalance is under way; nothing of it was written."""
 
 
 def wall_clock_ms() -> int:
@@ -80,6 +91,8 @@ class Runtime:
         self._commit_due = 0.0
         self._tick_due = 0.0
         self._lag_due = 0.0
+        self._start_over_by: float | None = None
+        self._rebalanced = False
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Work until told to stop, then commit and leave the group. Raises on anything fatal."""
@@ -94,17 +107,37 @@ class Runtime:
             )
             while not should_stop():
                 self.run_once()
-            self._commit()
+            self._commit_the_rest()
         except KafkaException as error:
             raise FatalError(f"{self.host.role}: {error.args[0]}") from error
         finally:
             self._health.ready(self.host.role, False, "stopped")
         self._consumer.close()
 
+    def _commit_the_rest(self) -> None:
+        """At the end; what a rebalance refuses is left to whoever comes next."""
+        if self._start_over_by is None:
+            try:
+                self._commit()
+            except _GroupMovedOnError:
+                self._abort()
+
     def run_once(self) -> None:
         """One turn: take what is there, tick, commit when due."""
         now_ms = self._clock_ms()
-        for record in self._poll():
+        records = self._poll()
+        self._health.beat(self.host.role)
+        if self._start_over_by is not None:
+            # What was polled is read again from the committed positions.
+            self._start_over_when_rebalanced(self._start_over_by)
+            return
+        try:
+            self._turn(records, now_ms)
+        except _GroupMovedOnError:
+            self._abort()
+
+    def _turn(self, records: list[Record], now_ms: int) -> None:
+        for record in records:
             source = (record.topic, record.partition)
             position = self._positions.get(source)
             owned = source in self._positions and source not in self._stopped
@@ -128,7 +161,6 @@ class Runtime:
         if clock >= self._lag_due:
             self._lag_due = clock + LAG_EVERY_S
             self._report_lag()
-        self._health.beat(self.host.role)
 
     # --- input -------------------------------------------------------------------------------
 
@@ -237,6 +269,8 @@ class Runtime:
                 return
             except KafkaException as exception:
                 error = exception.args[0]
+                if error.code() in _GROUP_MOVED_ON and error.txn_requires_abort():
+                    raise _GroupMovedOnError from exception
                 if not error.retriable() or time.monotonic() > deadline:
                     self._metrics.transactions.labels(self.host.role, "failed").inc()
                     raise FatalError(
@@ -244,9 +278,42 @@ class Runtime:
                         "ending so that a restart restores"
                     ) from exception
 
+    # --- a commit that fell into a rebalance ---------------------------------------------------
+
+    def _abort(self) -> None:
+        """Give the transaction up; state is ahead of the committed positions from here on."""
+        self._retrying(lambda: self._producer.abort_transaction(KAFKA_CALL_S))
+        self._metrics.transactions.labels(self.host.role, "aborted").inc()
+        self._in_transaction = False
+        self._touched.clear()
+        self._output_bytes = 0
+        self._rebalanced = False
+        self._start_over_by = time.monotonic() + REBALANCE_S
+        log.info("commit_refused_by_rebalance", extra={"role": self.host.role})
+
+    def _start_over_when_rebalanced(self, deadline: float) -> None:
+        if not self._rebalanced:
+            if time.monotonic() > deadline:
+                raise FatalError(f"{self.host.role}: no end of the rebalance that refused a commit")
+            return
+        sources = list(self._positions)
+        names = [TopicPartition(topic_name(self._settings, t), p) for t, p in sources]
+        self.host.revoke(sources)
+        committed = self._committed(self._consumer, names) if names else {}
+        self.host.assign(committed)
+        for (topic, partition), position in committed.items():
+            offset = OFFSET_BEGINNING if position.offset is None else position.offset
+            self._positions[topic, partition] = position.offset
+            self._consumer.seek(
+                TopicPartition(topic_name(self._settings, topic), partition, offset)
+            )
+        self._start_over_by = None
+        log.info("started_over", extra={"role": self.host.role, "sources": len(sources)})
+
     # --- assignment --------------------------------------------------------------------------
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalanced = True
         if not partitions:
             return
         try:
@@ -291,9 +358,13 @@ class Runtime:
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
-            self._commit()
+            if self._start_over_by is None:
+                self._commit()
+        except _GroupMovedOnError:
+            self._abort()
         except Exception as error:
             self._die(f"commit at revocation failed: {error!r}")
+        self._rebalanced = True
         self._drop(partitions)
 
     def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
