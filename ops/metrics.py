@@ -146,7 +146,6 @@ class Metrics:
             (self.consumer_lag, (group, topic, str(partition))),
             (self.partition_stopped, (topic, str(partition))),
         ):
-            # Series that were never set raise KeyError in no version pinned here.
             with contextlib.suppress(KeyError):
                 gauge.remove(*labels)
 

@@ -15,6 +15,8 @@ from streams.scoring import Scoring
 
 log = logging.getLogger(__name__)
 
+SAY_EVERY_S = 2.0
+
 Progress = Callable[[int, int, int], None]
 """Told the partition, the log position reached and the position to reach."""
 
@@ -59,6 +61,7 @@ def restore(
         load(scoring, manifest, pages, partition)
         checkpointer.restored(manifest)
     replayed = 0
+    said_at = started
     progress(partition, scoring.position, committed.offset)
     for message in read_partition(
         settings, topics.EVENTS, partition, start=scoring.position, end=committed.offset
@@ -68,6 +71,16 @@ def restore(
         )
         replayed += 1
         progress(partition, message.offset() + 1, committed.offset)
+        if time.monotonic() - said_at > SAY_EVERY_S:
+            said_at = time.monotonic()
+            log.info(
+                "restoring",
+                extra={
+                    "partition": partition,
+                    "position": message.offset() + 1,
+                    "until": committed.offset,
+                },
+            )
     scoring.position = committed.offset
     progress(partition, committed.offset, committed.offset)
     if committed.metadata != scoring.digest:

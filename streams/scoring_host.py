@@ -83,6 +83,9 @@ class ScoringHost:
                     hosted.lines_at_checkpoint = hosted.scoring.lines
                     hosted.checkpoint_at = time.monotonic()
                     break
+        for hosted in self._partitions.values():
+            scoring = hosted.scoring
+            self._metrics.activated(model=scoring.model_version, policy=scoring.policy_version)
         ages = [time.monotonic() - h.checkpoint_at for h in self._partitions.values()]
         self._metrics.checkpoint_age.set(max(ages, default=0.0))
         lags = [now_ms - h.scoring.engine.high for h in self._partitions.values()]
