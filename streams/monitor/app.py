@@ -57,6 +57,9 @@ def build_app(
         consumer_auto_offset_reset="earliest",
         stream_wait_empty=False,
         broker_commit_interval=1.0,
+        # A killed monitor's member has to go before its successor gets the partitions.
+        broker_session_timeout=kafka.session_timeout_ms / 1000,
+        broker_heartbeat_interval=kafka.session_timeout_ms / 4000,
     )
 
     def topic(name: str) -> Any:

@@ -1,6 +1,8 @@
 """A real Prometheus scrapes the roles, and its figures agree with what was published."""
 
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -89,3 +91,76 @@ def test_prometheus_sees_what_was_published_scored_learnt_stored_and_monitored(
                 "the feeds' latest event",
                 running,
             )
+
+
+def test_the_monitor_shows_the_same_after_a_kill(cluster) -> None:
+    published = [
+        (r.topic or topics.TRANSACTIONS, r.key, r.value)
+        for r in islice(open_sources([sample_path()]), EVENTS)
+    ]
+    with cluster() as running:
+        running.start("worker", "worker")
+        running.start("monitor", "monitor")
+        running.publish(published)
+        running.drain(EVENTS)
+        states = {
+            a["alert_id"]: a["state"]
+            for a in map(msgspec.json.decode, running.values(topics.ALERTS))
+        }
+        is_open = sum(state != "closed" for state in states.values())
+        latest = max(msgspec.json.decode(v)["occurred_at"] for _, _, v in published) / 1000
+
+        def agrees() -> bool:
+            child = running.children["monitor"]
+            feeds = [
+                value
+                for (name, _), value in child.metrics().items()
+                if name == "tideline_monitor_feed_last_event_timestamp_seconds"
+            ]
+            return (
+                child.total("tideline_monitor_open_alerts") == is_open
+                and max(feeds, default=0) == latest
+            )
+
+        wait(agrees, "the monitor agrees with the topics", running)
+        running.kill("monitor")
+        running.revive()
+        wait(agrees, "and does so again after a kill", running)
+
+
+def test_an_input_that_is_mostly_bad_stops_alone_and_loudly(cluster) -> None:
+    limit = 10
+    good = [
+        (r.topic or topics.TRANSACTIONS, r.key, r.value)
+        for r in islice(open_sources([sample_path()]), 500)
+    ]
+    bad = [(topics.PAYMENTS, b"m", b"{%d" % n) for n in range(3 * limit)]
+    with cluster(TIDELINE_INTAKE__DEAD_LETTER_RUN_MAX=str(limit)) as running:
+        worker = running.start("worker", "worker")
+        running.publish(bad)
+        running.publish(good)
+        running.drain(len(good))
+        wait(
+            lambda: worker.total("tideline_partition_stopped", topic=topics.PAYMENTS) == 1,
+            "one partition is stopped",
+            running,
+        )
+        assert worker.process.poll() is None
+        assert len(list(running.values(topics.DEAD_LETTERS))) == limit
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/readyz", timeout=5)
+        assert refused.value.code == 503
+        assert topics.PAYMENTS in refused.value.read().decode()
+        running.kill("worker")
+        running.revive()
+        wait(
+            lambda: (
+                running.children["worker"].total(
+                    "tideline_partition_stopped", topic=topics.PAYMENTS
+                )
+                == 1
+            ),
+            "a restart forgives nothing",
+            running,
+        )
+        assert len(list(running.values(topics.DEAD_LETTERS))) == limit
