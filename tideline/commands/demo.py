@@ -6,9 +6,11 @@ knows nothing of aborted transactions, so it shows the job and proves nothing ab
 
 import os
 import secrets
+import sys
 import tempfile
 import threading
 import time
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,6 +51,8 @@ def demo(
     ):
         if not json:
             console.print(f"The desk: {running.address}", soft_wrap=True)
+        if not exit_when_done and not json:
+            _open_in_browser(running.address)
         running.publish(sample_path(), limit, quiet=json)
         show(running.drain(), as_json=json, title="All sample events are processed")
         if not exit_when_done:
@@ -56,6 +60,12 @@ def demo(
                 console.print(f"The desk stays open at {running.address} until Ctrl-C")
             while not stopping.wait(0.5):
                 running.check()
+
+
+def _open_in_browser(address: str) -> None:
+    """Show the desk where there is a screen; the address is printed in any case."""
+    if sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
+        webbrowser.open(address)
 
 
 class Demo:

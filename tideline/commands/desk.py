@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 
 from features.catalogue import CATALOGUE
+from ops.errors import ConfigurationError
 from ops.settings import Settings, load_settings
 from tideline.console import console
 from tideline.service import service
@@ -39,7 +40,13 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
     token = secrets.token_urlsafe(24)
     labels = {feature.name: (feature.label, feature.unit) for feature in CATALOGUE}
     app = create_app(engine, token=token, labels=labels)
-    listener = socket.create_server((settings.desk.host, settings.desk.port))
+    try:
+        listener = socket.create_server((settings.desk.host, settings.desk.port))
+    except OSError as error:
+        raise ConfigurationError(
+            f"TIDELINE_DESK__PORT {settings.desk.port} on {settings.desk.host}: {error.strerror}; "
+            "choose another, or 0 for a free one"
+        ) from error
     port = listener.getsockname()[1]
     listener.close()
     config = uvicorn.Config(
