@@ -4,22 +4,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tideline.sources.records import AdapterReport, SourceRecord
-from tideline.sources.streams import Event, Stream, epoch_ms, merged, minor
+from tideline.sources.streams import Event, Stream, merged
+from tideline.sources.tables import epoch_ms, load, minor
 
 CURRENCY = "EUR"
 """Assumed: the data names none."""
 DISPUTE_AFTER_MS = 7 * 86_400_000
 """When a fraud becomes known, and hence a label."""
+COLUMNS = (
+    "TRANSACTION_ID",
+    "TX_DATETIME",
+    "CUSTOMER_ID",
+    "TERMINAL_ID",
+    "TX_AMOUNT",
+    "TX_FRAUD",
+)
 
 
 def read(paths: list[Path], report: AdapterReport) -> Iterator[SourceRecord]:
     """``terminals_transactions.parquet``: a payment each, and a dispute 7 days after a fraud."""
-    table = pa.concat_tables([pq.read_table(path) for path in paths])
-    report.rows_in += len(table)
+    rows = load(paths, report, required=COLUMNS)
+    table = rows.table
     times = epoch_ms(table["TX_DATETIME"])
     ids = table["TRANSACTION_ID"].to_pylist()
     terminals = table["TERMINAL_ID"].to_pylist()
@@ -49,5 +56,8 @@ def read(paths: list[Path], report: AdapterReport) -> Iterator[SourceRecord]:
             "ordered_at": moments[row],
         }
 
-    streams = [Stream(times, paid), Stream(times[frauds] + DISPUTE_AFTER_MS, dispute)]
-    yield from merged("+".join(p.name for p in paths), streams, report)
+    streams = [
+        Stream(times, paid, rows, np.arange(len(times))),
+        Stream(times[frauds] + DISPUTE_AFTER_MS, dispute, rows, frauds),
+    ]
+    yield from merged(streams, report)
