@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from chdb import ChdbError
 from chdb.session import Session
 
 from ops.errors import ConfigurationError
@@ -124,7 +123,7 @@ class EmbeddedEngine:
         with self._lock:
             try:
                 return self._open().query(sql, form, params=bound or None)
-            except ChdbError as error:
+            except RuntimeError as error:  # chdb's own error is one
                 raise EngineError(str(error)) from None
 
     def _column_types(self, table: str) -> dict[str, str]:
