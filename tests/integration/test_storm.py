@@ -11,9 +11,16 @@ import pytest
 from bench.workload import DAY_MS, events
 from schemas import topics
 from schemas.events import BY_TAG
-from streams.verify import replay_log
+from streams.artifacts import KafkaArtifacts, genesis
+from streams.checkpoints import Checkpointer
+from streams.host import Committed
+from streams.reading import read_partition
+from streams.records import Record
+from streams.restore import restore
+from streams.scoring import Scoring
+from streams.verify import committed_positions, replay_log
 
-from .cluster import Cluster, Storm
+from .cluster import PARTITIONS, Cluster, Storm
 
 pytestmark = [pytest.mark.kafka, pytest.mark.kill, pytest.mark.timeout(600)]
 
@@ -43,6 +50,28 @@ def lending(count: int) -> list[tuple[str, bytes, bytes]]:
     return records
 
 
+def check_state(cluster: Cluster, partition: int) -> None:
+    """What a worker would restore, checkpoint and all, is what the log alone gives, to the byte."""
+    settings = cluster.settings
+    offset, digest = committed_positions(settings)[partition]
+    restored = Scoring(KafkaArtifacts(settings), genesis())
+    checkpointer = Checkpointer(restored, partition)
+    committed = Committed(offset, digest)
+    restore(restored, checkpointer, partition, committed, settings, lambda *_: None)
+    fresh = Scoring(KafkaArtifacts(settings), genesis())
+    for message in read_partition(settings, topics.EVENTS, partition, end=offset):
+        record = Record(topics.EVENTS, partition, message.offset(), None, message.value(), [], 0)
+        fresh.process(record)
+    assert restored.engine.ids == fresh.engine.ids
+    for page in range(fresh.engine.page_count):
+        assert restored.page(page) == fresh.page(page)
+    assert restored.engine.export_header() == fresh.engine.export_header()
+    for block in range(fresh.engine.dedup_block_count):
+        assert restored.engine.export_dedup_block(block) == fresh.engine.export_dedup_block(block)
+    assert (restored.digest, restored.stats) == (fresh.digest, fresh.stats)
+    assert restored.model_version == fresh.model_version
+
+
 def check(cluster: Cluster, published: list[tuple[str, bytes, bytes]]) -> Counter[str]:
     """Nothing missing, nothing doubled, versions without gaps, state equal to a fresh replay."""
     expected = Counter(msgspec.json.decode(value)["event_id"] for _, _, value in published)
@@ -56,6 +85,8 @@ def check(cluster: Cluster, published: list[tuple[str, bytes, bytes]]) -> Counte
     for report in reports:
         counts.update(report.outputs)
         assert report.equal, f"seed {SEED}: {report}\n{cluster.logs()}"
+    for partition in range(PARTITIONS):
+        check_state(cluster, partition)
     versions = defaultdict(list)
     decisions = Counter()
     for raw in cluster.values(topics.LIMIT_CHANGES):
