@@ -129,7 +129,8 @@ def test_nothing_is_lost_or_doubled_under_twenty_kills_a_stop_and_a_rebalance_st
             time.sleep(2.0)
         for number in range(4):
             running.end(f"extra-{number}")
-        storm.kills(5, ["a", "b", "learner"], (2.0, 5.0))
+        storm.kills(5, ["a", "b"], (2.0, 5.0))
+        storm.kills(2, ["learner"], (1.0, 3.0))
         publisher.join(180)
         assert not publisher.is_alive()
         running.drain(len(published))
