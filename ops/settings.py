@@ -91,9 +91,10 @@ class Intake(_Section):
 
 
 class ClickHouse(_Section):
-    """Where outputs are stored: ``chdb:///folder`` or ``clickhouse://user@host:9000/db``."""
+    """Where outputs are stored: ``chdb:///folder`` (absolute), ``chdb://folder`` (relative to the
+    working directory) or ``clickhouse://user@host:9000/db``."""
 
-    url: str = "chdb:///.tideline/clickhouse"
+    url: str = "chdb://.tideline/clickhouse"
     database: str = "tideline"
     password_file: Path | None = None
     batch_rows_max: int = Field(50_000, ge=1, le=1_000_000)
