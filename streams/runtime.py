@@ -1,7 +1,8 @@
 """The exactly-once runtime: consume, process, produce in Kafka transactions (KIP-447).
 
 1. On assignment the host restores its state as of the committed position.
-2. Per commit: outputs are produced, positions join the transaction, the transaction commits.
+2. Per commit: a transaction begins, outputs are produced, positions join it, it commits. It is open
+   for that long only, however long the processing took: readers and time-outs do not wait for it.
 3. On revocation: commit, then the host drops its state.
 4. When a commit falls into a rebalance, Kafka refuses it because the group has moved on. The
    transaction is aborted, and once the rebalance is over the host starts over from the committed
@@ -86,8 +87,8 @@ class Runtime:
         self._positions: dict[Source, int | None] = {}
         self._stopped: set[Source] = set()
         self._touched: dict[Source, None] = {}
-        self._in_transaction = False
-        self._output_bytes = 0
+        self._pending: list[Output] = []
+        self._pending_bytes = 0
         self._commit_due = 0.0
         self._tick_due = 0.0
         self._lag_due = 0.0
@@ -150,14 +151,13 @@ class Runtime:
                 continue
             self._positions[source] = record.offset + 1
             self._touched[source] = None
-            self._produce(outputs)
+            self._keep(outputs)
+            self._commit_when_due()
         clock = time.monotonic()
         if clock >= self._tick_due:
             self._tick_due = clock + self._settings.worker.tick_interval_ms / 1000
-            self._produce(self.host.tick(now_ms))
-        if clock >= self._commit_due or self._output_bytes > OUTPUT_BYTES_MAX:
-            self._commit()
-            self._commit_due = clock + self._settings.worker.commit_interval_ms / 1000
+            self._keep(self.host.tick(now_ms))
+        self._commit_when_due()
         if clock >= self._lag_due:
             self._lag_due = clock + LAG_EVERY_S
             self._report_lag()
@@ -199,16 +199,18 @@ class Runtime:
 
     # --- output and commit -------------------------------------------------------------------
 
-    def _produce(self, outputs: list[Output]) -> None:
-        if not outputs:
-            return
-        self._begin()
-        for output in outputs:
-            self._produce_one(output)
-            self._output_bytes += len(output.value or b"")
-        self._producer.poll(0)
+    def _keep(self, outputs: list[Output]) -> None:
+        """Outputs wait for the next commit."""
+        self._pending += outputs
+        self._pending_bytes += sum(len(output.value or b"") for output in outputs)
 
-    def _produce_one(self, output: Output) -> None:
+    def _commit_when_due(self) -> None:
+        clock = time.monotonic()
+        if clock >= self._commit_due or self._pending_bytes > OUTPUT_BYTES_MAX:
+            self._commit()
+            self._commit_due = clock + self._settings.worker.commit_interval_ms / 1000
+
+    def _produce(self, output: Output) -> None:
         deadline = time.monotonic() + KAFKA_CALL_S
         while True:
             try:
@@ -225,19 +227,16 @@ class Runtime:
                     raise FatalError(f"{self.host.role}: the producer queue stays full") from None
                 self._producer.poll(0.05)
 
-    def _begin(self) -> None:
-        if not self._in_transaction:
-            self._producer.begin_transaction()
-            self._in_transaction = True
-
     def _commit(self) -> None:
         """Outputs and positions become visible together, or not at all."""
-        self._produce(self.host.drain())
-        if self._touched:
-            self._begin()
-        if not self._in_transaction:
+        self._keep(self.host.drain())
+        if not self._pending and not self._touched:
             return
         started = time.monotonic()
+        self._producer.begin_transaction()
+        for output in self._pending:
+            self._produce(output)
+        self._producer.poll(0)
         if self._touched:
             offsets = [
                 TopicPartition(
@@ -254,9 +253,9 @@ class Runtime:
                 )
             )
         self._retrying(lambda: self._producer.commit_transaction(KAFKA_CALL_S))
-        self._in_transaction = False
         self._touched.clear()
-        self._output_bytes = 0
+        self._pending.clear()
+        self._pending_bytes = 0
         self._metrics.commit_seconds.labels(self.host.role).observe(time.monotonic() - started)
         self._metrics.transactions.labels(self.host.role, "committed").inc()
 
@@ -284,9 +283,9 @@ class Runtime:
         """Give the transaction up; state is ahead of the committed positions from here on."""
         self._retrying(lambda: self._producer.abort_transaction(KAFKA_CALL_S))
         self._metrics.transactions.labels(self.host.role, "aborted").inc()
-        self._in_transaction = False
         self._touched.clear()
-        self._output_bytes = 0
+        self._pending.clear()
+        self._pending_bytes = 0
         self._rebalanced = False
         self._start_over_by = time.monotonic() + REBALANCE_S
         log.info("commit_refused_by_rebalance", extra={"role": self.host.role})
