@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import tempfile
+from pathlib import Path
 
 from ops.errors import FatalError
 from ops.health import HealthServer
@@ -11,7 +13,7 @@ from ops.signals import StopFlag
 from streams.monitor.app import COMPONENT, build_app
 
 START_S = 120.0
-STOP_S = 15.0
+STOP_S = 3.0
 
 
 def run_monitor(
@@ -24,13 +26,22 @@ def run_monitor(
 ) -> None:
     """Run the monitors until told to stop. Raises ``FatalError`` when Faust fails to start."""
     health.ready(COMPONENT, False, "recovering its tables")
-    asyncio.run(_run(settings, metrics, health, stop, declare=declare))
+    with tempfile.TemporaryDirectory(prefix="tideline-monitor-") as name:
+        folder = Path(name)
+        asyncio.run(_run(settings, metrics, health, stop, folder=folder, declare=declare))
 
 
 async def _run(
-    settings: Settings, metrics: Metrics, health: HealthServer, stop: StopFlag, *, declare: bool
+    settings: Settings,
+    metrics: Metrics,
+    health: HealthServer,
+    stop: StopFlag,
+    *,
+    folder: Path,
+    declare: bool,
 ) -> None:
-    app = build_app(settings, metrics, health, declare=declare)
+    # Faust binds to the running event loop when the app is built.
+    app = build_app(settings, metrics, health, folder=folder, declare=declare)
     app.finalize()
     try:
         await asyncio.wait_for(app.start(), START_S)

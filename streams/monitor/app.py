@@ -9,6 +9,7 @@ import logging
 import os
 import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -39,15 +40,24 @@ _lines = msgspec.json.Decoder(_Line).decode_lines
 
 
 def build_app(
-    settings: Settings, metrics: Metrics, health: HealthServer, *, declare: bool = True
+    settings: Settings,
+    metrics: Metrics,
+    health: HealthServer,
+    *,
+    folder: Path,
+    declare: bool = True,
 ) -> faust.App:
-    """The app. ``declare`` False leaves topics to appear by themselves (embedded broker)."""
+    """The app. ``folder`` takes Faust's own files, which nothing depends on.
+
+    ``declare`` False leaves topics to appear by themselves (embedded broker).
+    """
     kafka = settings.kafka
     app = faust.App(
         f"{kafka.topic_prefix}monitor",
         broker=[f"kafka://{address}" for address in kafka.bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings),
         store="memory://",
+        datadir=str(folder),
         topic_partitions=kafka.partitions,
         topic_replication_factor=kafka.replication_factor,
         topic_allow_declare=declare,

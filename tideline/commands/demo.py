@@ -34,7 +34,6 @@ AHEAD_MAX = 5_000
 """Events that publishing may be ahead of intake: far below what the broker keeps."""
 READY_S = 120.0
 DRAIN_S = 180.0
-QUIET_S = 3.0
 MOCK_PARTITIONS = 4
 
 
@@ -188,17 +187,12 @@ class Demo:
 
     def drain(self) -> dict[str, Any]:
         """Wait until every published event is scored and stored. Returns what came of them."""
-        worker = self._children[0]
         deadline = time.monotonic() + DRAIN_S
-        quiet_since, last = time.monotonic(), -1
+        until: float | None = None
         while not self._stopping.is_set():
             self.check()
-            stored = sum(self._counts().values())
-            lag = worker.total("tideline_consumer_lag_records", group="scoring")
-            done = self._taken(worker) >= self._published and lag <= MOCK_PARTITIONS
-            if stored != last or not done:
-                quiet_since, last = time.monotonic(), stored
-            if time.monotonic() - quiet_since > QUIET_S:
+            until = self._logged() if until is None else until
+            if until is not None and self._scored_and_stored(until):
                 break
             if time.monotonic() > deadline:
                 raise FatalError(f"not drained in {DRAIN_S:.0f} s; the logs are in {self._folder}")
@@ -209,6 +203,26 @@ class Demo:
             "desk": self.address,
             "seconds": round(time.monotonic() - self._started, 1),
         }
+
+    def _logged(self) -> float | None:
+        """Lines of the log once intake has taken all that was published, else None."""
+        worker = self._children[0]
+        if self._taken(worker) < self._published:
+            return None
+        # The last lines are counted a moment after the events that they are made of.
+        self._stopping.wait(1.0)
+        return worker.total("tideline_events_total", stage="intake", outcome="out")
+
+    def _scored_and_stored(self, lines: float) -> bool:
+        worker = self._children[0]
+        if worker.total("tideline_events_total", stage="scoring", outcome="in") < lines:
+            return False
+        stored = self._counts()
+        return (
+            stored["assessments"] >= worker.total("tideline_assessments_total")
+            and stored["limit_changes"] >= worker.total("tideline_limit_changes_total")
+            and stored["alerts"] >= worker.total("tideline_alerts_total")
+        )
 
     def _counts(self) -> dict[str, int]:
         tables = ("assessments", "alerts", "limit_changes", "dead_letters")
