@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 PUBLISH_EVERY_S = 2.0
 COMPONENT = "monitor"
+TABLES = ("exposures", "episodes", "feeds")
 _assessment = msgspec.json.Decoder(Assessment).decode
 _alert = msgspec.json.Decoder(Alert).decode
 
@@ -84,7 +85,7 @@ def build_app(
     def table(name: str) -> Any:
         return app.Table(name, partitions=kafka.partitions)
 
-    exposures, episodes, feeds = table("exposures"), table("episodes"), table("feeds")
+    exposures, episodes, feeds = map(table, TABLES)
 
     @app.agent(topic(topics.ASSESSMENTS))
     async def take_assessments(stream: Any) -> None:

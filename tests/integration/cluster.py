@@ -1,9 +1,11 @@
 """Workers on a real Kafka as a test runs them: started, killed, stopped, restarted, and checked."""
 
+import contextlib
 import os
 import random
 import signal
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from tideline.commands.topics import apply_catalogue
 
 PARTITIONS = 4
 DRAIN_S = 120.0
+READY_S = 20.0
 
 
 class Cluster:
@@ -74,6 +77,16 @@ class Cluster:
         for name in ended:
             self.start(name, *self._arguments[name])
         return len(ended)
+
+    def wait_ready(self, name: str) -> None:
+        """Until a role is ready, ``READY_S`` at most: a loaded machine starts slowly."""
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline and self.children[name].process.poll() is None:
+            with contextlib.suppress(OSError):
+                url = f"http://127.0.0.1:{self.children[name].port}/readyz"
+                with urllib.request.urlopen(url, timeout=2):
+                    return
+            time.sleep(0.2)
 
     def end(self, name: str) -> None:
         """SIGTERM and forget."""
@@ -138,9 +151,16 @@ class Storm:
         self.cluster = cluster
 
     def kills(self, count: int, names: list[str], pause_s: tuple[float, float]) -> None:
-        """SIGKILL one of the roles ``count`` times, each a random while after the last."""
+        """SIGKILL one of the roles ``count`` times, each a random while after the last.
+
+        Two of three victims are let get to work first; the others die wherever they are.
+        """
         for _ in range(count):
+            self.cluster.revive()
+            victim = self.random.choice(names)
+            if self.random.random() < 2 / 3:
+                self.cluster.wait_ready(victim)
             time.sleep(self.random.uniform(*pause_s))
             self.cluster.revive()
-            self.cluster.kill(self.random.choice(names))
+            self.cluster.kill(victim)
         self.cluster.revive()

@@ -12,7 +12,7 @@ import pytest
 
 from schemas import topics
 from tests.conftest import require
-from tests.deploy.prometheus_server import PrometheusServer, missing_tools
+from tests.deploy.prometheus_server import PrometheusError, PrometheusServer, missing_tools
 from tideline.sources import open_sources
 from tideline.sources.sample import sample_path
 
@@ -31,6 +31,14 @@ def wait(until: Callable[[], bool], what: str, running: Cluster) -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}\n{running.logs()}")
         time.sleep(0.5)
+
+
+def figure(prometheus: PrometheusServer, expression: str) -> float | None:
+    """What Prometheus answers, or None while it has nothing to answer with."""
+    try:
+        return prometheus.query(expression)
+    except PrometheusError:
+        return None
 
 
 def test_prometheus_sees_what_was_published_scored_learnt_stored_and_monitored(
@@ -77,15 +85,15 @@ def test_prometheus_sees_what_was_published_scored_learnt_stored_and_monitored(
             }
             for expression, value in wanted.items():
                 wait(
-                    lambda e=expression, v=value: prometheus.query(e) == v,  # type: ignore[misc]
-                    f"{expression} is {prometheus.query(expression)}, not {value}",
+                    lambda e=expression, v=value: figure(prometheus, e) == v,  # type: ignore[misc]
+                    f"{expression} is not {value}",
                     running,
                 )
-            wait(lambda: prometheus.query("min(up)") == 1, "all are up", running)
+            wait(lambda: figure(prometheus, "min(up)") == 1, "all are up", running)
             latest = max(msgspec.json.decode(v)["occurred_at"] for _, _, v in published)
             wait(
                 lambda: (
-                    prometheus.query("max(tideline_monitor_feed_last_event_timestamp_seconds)")
+                    figure(prometheus, "max(tideline_monitor_feed_last_event_timestamp_seconds)")
                     == latest / 1000
                 ),
                 "the feeds' latest event",

@@ -22,7 +22,7 @@ from streams.verify import committed_positions, replay_log
 
 from .cluster import PARTITIONS, Cluster, Storm
 
-pytestmark = [pytest.mark.kafka, pytest.mark.kill, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kafka, pytest.mark.kill, pytest.mark.timeout(900)]
 
 MERCHANTS = 300
 EVENTS = 24_000
@@ -120,16 +120,16 @@ def test_nothing_is_lost_or_doubled_under_twenty_kills_a_stop_and_a_rebalance_st
         publisher = threading.Thread(target=publish)
         publisher.start()
         storm = Storm(running, SEED)
-        storm.kills(10, ["a", "b"], (2.0, 5.0))
+        storm.kills(10, ["a", "b"], (0.5, 3.0))
         own_kafka.restart()
-        storm.kills(5, ["a", "b"], (2.0, 5.0))
+        storm.kills(5, ["a", "b"], (0.5, 3.0))
         _stop_past_the_session(running, "a")
         for number in range(4):
             running.start(f"extra-{number}", "worker")
             time.sleep(2.0)
         for number in range(4):
             running.end(f"extra-{number}")
-        storm.kills(5, ["a", "b"], (2.0, 5.0))
+        storm.kills(5, ["a", "b"], (0.5, 3.0))
         storm.kills(2, ["learner"], (1.0, 3.0))
         publisher.join(180)
         assert not publisher.is_alive()
