@@ -143,6 +143,7 @@ def test_nothing_is_lost_or_doubled_under_twenty_kills_a_stop_and_a_rebalance_st
 
 def _stop_past_the_session(running: Cluster, name: str) -> None:
     """A worker that sleeps past its session is fenced when it wakes: it must end, not write."""
+    running.wait_ready(name)
     process = running.children[name].process
     process.send_signal(signal.SIGSTOP)
     time.sleep(running.settings.kafka.session_timeout_ms / 1000 + 3)
