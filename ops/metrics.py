@@ -118,8 +118,15 @@ class Metrics:
         self.monitor_feed_last_event = gauge(
             "monitor_feed_last_event_timestamp_seconds", "Latest event time.", "feed"
         )
+        self.monitor_feed_staleness = gauge(
+            "monitor_feed_staleness_seconds",
+            "How far the feed is behind the latest event time of all feeds and live clock ticks.",
+            "feed",
+        )
         self.monitor_feed_rate = gauge(
-            "monitor_feed_events_per_minute", "Events per minute of event time.", "feed"
+            "monitor_feed_events_per_minute",
+            "Events per minute, over the last hour of event time.",
+            "feed",
         )
 
     # --- what hosts report -----------------------------------------------------------------

@@ -1,24 +1,28 @@
 """Monitors on Faust: what can be computed again from the risk.* topics."""
 
 import asyncio
+import logging
 import os
-import tempfile
-from pathlib import Path
+import time
 
-from confluent_kafka.admin import AdminClient, NewTopic
+import faust
 
 from ops.errors import FatalError
 from ops.health import HealthServer
-from ops.kafka import admin_config
 from ops.metrics import Metrics
 from ops.settings import Settings
 from ops.signals import StopFlag
-from streams.monitor.app import COMPONENT, TABLES, build_app
+from streams.monitor.app import COMPONENT, build_app, monitor_snapshot
+from streams.monitor.watch import Watch
+from streams.runtime import EXIT_RESTART
+
+__all__ = ["build_app", "monitor_snapshot", "run_monitor"]
+
+log = logging.getLogger(__name__)
 
 START_S = 120.0
-CREATE_S = 30.0
-COMPACTED = {"cleanup.policy": "compact"}
-STOP_S = 3.0
+STOP_S = 15.0
+LOOK_EVERY_S = 2.0
 
 
 def run_monitor(
@@ -29,55 +33,57 @@ def run_monitor(
     *,
     declare: bool = True,
 ) -> None:
-    """Run the monitors until told to stop. Raises ``FatalError`` when Faust fails to start."""
+    """Run the monitors until told to stop.
+
+    ``declare`` False leaves the tables' topics to appear by themselves (embedded broker). Raises
+    ``FatalError`` when Faust does not start, ends, or gets nowhere.
+    """
     health.ready(COMPONENT, False, "recovering its tables")
-    if declare:
-        _create_changelogs(settings)
-    with tempfile.TemporaryDirectory(prefix="tideline-monitor-") as name:
-        folder = Path(name)
-        asyncio.run(_run(settings, metrics, health, stop, folder=folder, declare=declare))
-
-
-def _create_changelogs(settings: Settings) -> None:
-    """Faust creates its topics too, but agents may write before they are to be seen."""
-    admin = AdminClient(admin_config(settings))
-    names = [f"{settings.kafka.topic_prefix}monitor-{table}-changelog" for table in TABLES]
-    existing = admin.list_topics(timeout=CREATE_S).topics
-    kafka = settings.kafka
-    new = [
-        NewTopic(
-            n, kafka.partitions, kafka.replication_factor, config={"cleanup.policy": "compact"}
-        )
-        for n in names
-        if n not in existing
-    ]
-    for created in admin.create_topics(new).values() if new else ():
-        created.result(CREATE_S)
+    asyncio.run(_run(settings, metrics, health, stop, declare=declare))
 
 
 async def _run(
-    settings: Settings,
-    metrics: Metrics,
-    health: HealthServer,
-    stop: StopFlag,
-    *,
-    folder: Path,
-    declare: bool,
+    settings: Settings, metrics: Metrics, health: HealthServer, stop: StopFlag, *, declare: bool
 ) -> None:
-    # Faust binds to the running event loop when the app is built.
-    app = build_app(settings, metrics, health, folder=folder, declare=declare)
+    app = build_app(settings, metrics, health, declare=declare)
     app.finalize()
     try:
-        await asyncio.wait_for(app.start(), START_S)
-    except TimeoutError:
-        raise FatalError(f"the monitor did not start in {START_S:.0f} s") from None
+        await _work(app, Watch(app, settings, metrics), stop)
+    except FatalError as error:
+        log.critical("monitor_ends", extra={"error": str(error)})
+        await _stop(app, EXIT_RESTART)
+        raise
+    health.ready(COMPONENT, False, "stopping")
+    await _stop(app, 0)
+
+
+async def _work(app: faust.App, watch: Watch, stop: StopFlag) -> None:
+    starting = asyncio.ensure_future(app.start())
+    give_up_at = time.monotonic() + START_S
+    look_at = time.monotonic()
     while not stop.is_set():
         await asyncio.sleep(0.2)
         if app.crashed:
             raise FatalError(f"the monitor ended: {app.crash_reason!r}")
-    health.ready(COMPONENT, False, "stopping")
+        if not starting.done():
+            if time.monotonic() > give_up_at:
+                raise FatalError(f"the monitor did not start in {START_S:.0f} s")
+            continue
+        if starting.exception() is not None:
+            raise FatalError(f"the monitor did not start: {starting.exception()!r}")
+        if time.monotonic() >= look_at:
+            look_at = time.monotonic() + LOOK_EVERY_S
+            await watch.look()
+
+
+async def _stop(app: faust.App, exit_code: int) -> None:
+    """Leave the group; what does not stop in time is left behind with the process.
+
+    Nothing is lost by that: everything it holds can be computed again.
+    """
     try:
         await asyncio.wait_for(app.stop(), STOP_S)
-    except TimeoutError:
-        # Everything it holds can be computed again; a hung client must not hold up the stop.
-        os._exit(0)
+    except Exception:
+        log.warning("monitor_did_not_stop", exc_info=True)
+        logging.shutdown()
+        os._exit(exit_code)

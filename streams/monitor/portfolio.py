@@ -1,32 +1,40 @@
-"""What the first monitor knows, without Faust: exposure, open episodes, alerts by hour, feeds.
+"""What the monitors hold of the portfolio: exposure, open episodes, episodes of the last day.
 
-Updates replace by identity and version or take a maximum, so that what is delivered twice counts
-once and the state can be computed again from the topics.
+Updates replace by identity and version, so that what is delivered twice counts once and the state
+can be computed again from the topics. The sums are kept as updates come: a monitor of a million
+merchants does not add them all up each time it is asked.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
 
 from msgspec import Struct
 
-from schemas.events import BY_TAG
-
-HOUR_MS = 3_600_000
-WINDOW_HOURS = 24
-NO_FEED = frozenset({"risk.control"})
+MINUTE_MS = 60_000
+WINDOW_MINUTES = 24 * 60
+WINDOW_MS = WINDOW_MINUTES * MINUTE_MS
 
 
 class Exposure(Struct, frozen=True):
-    """Latest exposure of a merchant; money in minor units."""
+    """Latest exposure of a merchant; money in minor units. ``partition`` is the merchant's."""
 
     segment: str
     currency: str
     exposure_minor: int
     as_of: int
+    partition: int
+
+    def differs(self, known: "Exposure | None") -> bool:
+        """Whether it says more than that the known one still holds, which need not be stored."""
+        return known is None or (known.segment, known.currency, known.exposure_minor) != (
+            self.segment,
+            self.currency,
+            self.exposure_minor,
+        )
 
 
 class Episode(Struct, frozen=True):
-    """Latest state of an alert episode."""
+    """Latest state of an alert episode. ``partition`` is its merchant's."""
 
     segment: str
     kind: str
@@ -34,13 +42,7 @@ class Episode(Struct, frozen=True):
     state: str
     version: int
     opened_at: int
-
-
-class Feed(Struct, frozen=True):
-    """Freshness of one feed: latest event time, and events by hour of event time."""
-
-    last_event_at: int
-    hours: dict[int, int]
+    partition: int
 
 
 def newer_exposure(known: Exposure | None, found: Exposure) -> Exposure:
@@ -53,52 +55,79 @@ def newer_episode(known: Episode | None, found: Episode) -> Episode:
     return found if known is None or found.version >= known.version else known
 
 
-def exposure_by_segment(exposures: Iterable[Exposure]) -> dict[tuple[str, str], int]:
-    """Minor units by segment and currency."""
-    totals: Counter[tuple[str, str]] = Counter()
-    for each in exposures:
-        totals[each.segment, each.currency] += each.exposure_minor
-    return dict(totals)
+class Portfolio:
+    """Sums over exposures and episodes, and the window of the last 24 hours of event time.
 
+    ``put_…`` takes what was known of a merchant or an episode and what holds now.
+    """
 
-def open_by_segment(episodes: Iterable[Episode]) -> dict[tuple[str, str, str], int]:
-    """Open episodes by segment, kind and severity."""
-    return dict(Counter((e.segment, e.kind, e.severity) for e in episodes if e.state != "closed"))
+    def __init__(self) -> None:
+        self.latest_ms = 0
+        self._minor: Counter[tuple[str, str]] = Counter()
+        self._merchants: Counter[tuple[str, str]] = Counter()
+        self._open: Counter[tuple[str, str, str]] = Counter()
+        self._opened: dict[int, Counter[tuple[str, str]]] = {}
+        self._closed: dict[int, list[tuple[int, str]]] = {}
 
+    def put_exposure(self, known: Exposure | None, found: Exposure) -> None:
+        """A merchant's exposure replaces the one known."""
+        if known is not None:
+            self._add(known, -1)
+        self._add(found, 1)
 
-def opened_in_window(episodes: Iterable[Episode], now_ms: int) -> dict[tuple[str, str], int]:
-    """Episodes opened in the last 24 hours of event time before ``now_ms``, by segment and kind."""
-    since = now_ms - WINDOW_HOURS * HOUR_MS
-    return dict(Counter((e.segment, e.kind) for e in episodes if since < e.opened_at <= now_ms))
+    def _add(self, each: Exposure, sign: int) -> None:
+        where = (each.segment, each.currency)
+        self._minor[where] += sign * each.exposure_minor
+        self._merchants[where] += sign
 
+    def put_episode(self, alert_id: str, known: Episode | None, found: Episode) -> None:
+        """An episode's state replaces the one known."""
+        if known is not None and known.state != "closed":
+            self._open[known.segment, known.kind, known.severity] -= 1
+        if found.state != "closed":
+            self._open[found.segment, found.kind, found.severity] += 1
+        elif known is None or known.state != "closed":
+            heappush(self._closed.setdefault(found.partition, []), (found.opened_at, alert_id))
+        if known is not None:
+            self._count_opened(known, -1)
+        self._count_opened(found, 1)
+        self.latest_ms = max(self.latest_ms, found.opened_at)
 
-def feed_of(event_type: str) -> str | None:
-    """The feed (logical topic) that an event type comes on; None for Tideline's own lines."""
-    struct = BY_TAG.get(event_type)
-    return None if struct is None or struct.topic in NO_FEED else struct.topic
+    def _count_opened(self, each: Episode, sign: int) -> None:
+        minute = each.opened_at // MINUTE_MS
+        counts = self._opened.setdefault(minute, Counter())
+        counts[each.segment, each.kind] += sign
+        if not counts.total():
+            del self._opened[minute]
 
+    def pop_forgettable(self, partition: int, now_ms: int) -> str | None:
+        """An episode that is closed and has left the window: nothing here needs it any more.
 
-def advance_feed(known: Feed | None, times: Iterable[int]) -> Feed:
-    """Count events by hour of event time, keep the last day's hours, remember the latest time."""
-    hours: dict[int, int] = dict(known.hours) if known else {}
-    latest = known.last_event_at if known else 0
-    for at in times:
-        latest = max(latest, at)
-        hour = at // HOUR_MS
-        hours[hour] = hours.get(hour, 0) + 1
-    oldest = latest // HOUR_MS - WINDOW_HOURS
-    return Feed(latest, {hour: n for hour, n in hours.items() if hour > oldest})
+        Called until it gives None. The caller takes the episode out of its table and says so with
+        ``forget``.
+        """
+        closed = self._closed.get(partition)
+        if closed and closed[0][0] <= now_ms - WINDOW_MS:
+            return heappop(closed)[1]
+        return None
 
+    def forget(self, episode: Episode) -> None:
+        """A closed episode is no longer held."""
+        self._count_opened(episode, -1)
 
-def events_per_minute(feed: Feed) -> float:
-    """Mean rate over the hours seen of the last day of event time."""
-    if not feed.hours:
-        return 0.0
-    span = max(feed.hours) - min(feed.hours) + 1
-    return sum(feed.hours.values()) / (60 * span)
+    def exposure_minor(self) -> dict[tuple[str, str], int]:
+        """Minor units by segment and currency, where there are merchants."""
+        return {where: self._minor[where] for where, n in self._merchants.items() if n}
 
+    def open_alerts(self) -> dict[tuple[str, str, str], int]:
+        """Open episodes by segment, kind and severity."""
+        return {where: n for where, n in self._open.items() if n}
 
-def latest_time(feeds: Mapping[str, Feed], episodes: Iterable[Episode]) -> int:
-    """The clock of the windows: latest event time of any feed or episode, so backfills work too."""
-    times = [feed.last_event_at for feed in feeds.values()] + [e.opened_at for e in episodes]
-    return max(times, default=0)
+    def opened_in_window(self, now_ms: int) -> dict[tuple[str, str], int]:
+        """Episodes opened in the 1,440 minutes up to that of ``now_ms``, by segment and kind."""
+        last = now_ms // MINUTE_MS
+        counts: Counter[tuple[str, str]] = Counter()
+        for minute, opened in self._opened.items():
+            if last - WINDOW_MINUTES < minute <= last:
+                counts.update(opened)
+        return {what: n for what, n in counts.items() if n}

@@ -1,0 +1,215 @@
+"""The monitors' tables and the figures kept over them.
+
+A table holds JSON bytes by key and is rebuilt from its changelog; the figures are rebuilt from the
+tables after every recovery, from the partitions that are this process's own.
+"""
+
+import logging
+from typing import Any, NamedTuple, TypeVar
+
+import faust
+import msgspec
+
+from streams.monitor import feeds
+from streams.monitor.feeds import Line, PartitionFeeds
+from streams.monitor.portfolio import (
+    Episode,
+    Exposure,
+    Portfolio,
+    newer_episode,
+    newer_exposure,
+)
+from streams.monitor.view import View
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+FORGET_PER_RECORD = 16
+"""Bounds the work of one record; more leave than come."""
+
+
+class _Assessment(msgspec.Struct):
+    """What the monitor reads of an assessment."""
+
+    merchant_id: str
+    as_of: int
+    segment: str
+    exposure_minor: int
+    currency: str
+
+
+class _Alert(msgspec.Struct):
+    """What the monitor reads of an alert."""
+
+    alert_id: str
+    segment: str
+    kind: str
+    severity: str
+    opened_at: int
+    state: str
+    version: int
+
+
+_decode_assessment = msgspec.json.Decoder(_Assessment).decode
+_decode_alert = msgspec.json.Decoder(_Alert).decode
+_decode_line = msgspec.json.Decoder(Line).decode
+_decode_lines = msgspec.json.Decoder(Line, strict=True).decode_lines
+_encode = msgspec.json.Encoder().encode
+
+
+class Unreadable(NamedTuple):
+    """Bytes that are no record of their topic: how many lines, and what is wrong with one."""
+
+    lines: int
+    why: str
+
+
+class State:
+    """Takes records one by one; each ``take_…`` returns what could not be read, or None.
+
+    Called by the agents, within the iteration over their streams (Faust writes the changelog to
+    the partition of the event at hand).
+    """
+
+    def __init__(self, app: faust.App, partitions: int) -> None:
+        self._app = app
+        self.portfolio = Portfolio()
+        self.feeds: dict[int, PartitionFeeds] = {}
+
+        def table(name: str) -> Any:
+            return app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions)
+
+        self.exposures = table("exposures")
+        self._episodes = table("episodes")
+        self._feeds = table("feeds")
+
+    def take_assessment(self, partition: int, raw: bytes) -> Unreadable | None:
+        """Replace a merchant's exposure."""
+        try:
+            found = _decode_assessment(raw)
+        except _UNREADABLE as error:
+            return Unreadable(1, str(error))
+        key = found.merchant_id.encode()
+        known = _load(self.exposures, key, Exposure)
+        fresh = Exposure(
+            found.segment, found.currency, found.exposure_minor, found.as_of, partition
+        )
+        if newer_exposure(known, fresh) is fresh and fresh.differs(known):
+            self.portfolio.put_exposure(known, fresh)
+            self.exposures[key] = _encode(fresh)
+        return None
+
+    def take_alert(self, partition: int, raw: bytes) -> Unreadable | None:
+        """Replace an episode's state, and forget some that nothing needs any more."""
+        try:
+            found = _decode_alert(raw)
+        except _UNREADABLE as error:
+            return Unreadable(1, str(error))
+        key = found.alert_id.encode()
+        known = _load(self._episodes, key, Episode)
+        fresh = Episode(
+            segment=found.segment,
+            kind=found.kind,
+            severity=found.severity,
+            state=found.state,
+            version=found.version,
+            opened_at=found.opened_at,
+            partition=partition,
+        )
+        if newer_episode(known, fresh) is fresh:
+            self.portfolio.put_episode(found.alert_id, known, fresh)
+            self._episodes[key] = _encode(fresh)
+        self._forget_some(partition)
+        return None
+
+    def _forget_some(self, partition: int) -> None:
+        now_ms = self.now_ms()
+        for _ in range(FORGET_PER_RECORD):
+            alert_id = self.portfolio.pop_forgettable(partition, now_ms)
+            if alert_id is None:
+                return
+            key = alert_id.encode()
+            known = _load(self._episodes, key, Episode)
+            if known is not None and known.state == "closed":
+                self.portfolio.forget(known)
+                del self._episodes[key]
+
+    def take_lines(
+        self, partition: int, offset: int, recorded_at_ms: int, raw: bytes
+    ) -> Unreadable | None:
+        """Count the events of a record of the log."""
+        lines, unreadable = _read_lines(raw)
+        own = self.feeds.setdefault(partition, PartitionFeeds())
+        if own.take(offset, recorded_at_ms, lines):
+            self._feeds[b"%d" % partition] = _encode(own)
+        return unreadable
+
+    def recovered(self) -> None:
+        """Build the figures again from the tables, after Faust has restored them."""
+        own = {tp.partition for tp in self._app.assignor.assigned_actives()}
+        self.portfolio = Portfolio()
+        self.feeds = {}
+        for key, raw in list(self.exposures.items()):
+            exposure = msgspec.json.decode(raw, type=Exposure)
+            if _keep(self.exposures, key, exposure.partition in own):
+                self.portfolio.put_exposure(None, exposure)
+        for key, raw in list(self._episodes.items()):
+            episode = msgspec.json.decode(raw, type=Episode)
+            if _keep(self._episodes, key, episode.partition in own):
+                self.portfolio.put_episode(key.decode(), None, episode)
+        for key, raw in list(self._feeds.items()):
+            if _keep(self._feeds, key, int(key) in own):
+                self.feeds[int(key)] = msgspec.json.decode(raw, type=PartitionFeeds)
+        log.info(
+            "monitor_recovered",
+            extra={
+                "merchants": len(self.exposures),
+                "episodes": len(self._episodes),
+                "partitions": sorted(own),
+            },
+        )
+
+    def now_ms(self) -> int:
+        """The clock of the windows, which is event time, so that a backfill works too."""
+        return max(feeds.clock_ms(self.feeds.values()), self.portfolio.latest_ms)
+
+    def view(self) -> View:
+        """The figures now."""
+        now_ms = self.now_ms()
+        return View(
+            clock_ms=now_ms,
+            exposure_minor=self.portfolio.exposure_minor(),
+            open_alerts=self.portfolio.open_alerts(),
+            alerts_24h=self.portfolio.opened_in_window(now_ms),
+            feeds=feeds.freshness(self.feeds.values(), now_ms),
+        )
+
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+
+
+def _load(table: Any, key: bytes, kind: type[T]) -> T | None:
+    stored = table.get(key)
+    return None if stored is None else msgspec.json.decode(stored, type=kind)
+
+
+def _keep(table: Any, key: bytes, own: bool) -> bool:
+    """What another process has taken over goes from memory; the changelog keeps it."""
+    if not own:
+        table.data.pop(key, None)
+    return own
+
+
+def _read_lines(raw: bytes) -> tuple[list[Line], Unreadable | None]:
+    """All lines that can be read, and what is wrong with the others."""
+    try:
+        return _decode_lines(raw), None
+    except _UNREADABLE as error:
+        why = str(error)
+    lines: list[Line] = []
+    bad = 0
+    for part in raw.splitlines():
+        try:
+            lines.append(_decode_line(part))
+        except _UNREADABLE:
+            bad += 1
+    return lines, Unreadable(bad, why)
