@@ -9,10 +9,14 @@ import faust
 
 from ops.errors import FatalError
 from ops.health import HealthServer
+from ops.kafka import topic_name
 from ops.metrics import Metrics
 from ops.settings import Settings
 from ops.signals import StopFlag
-from streams.monitor.app import COMPONENT, build_app, monitor_snapshot
+from streams.monitor.app import COMPONENT, INPUTS, build_app, monitor_snapshot
+from streams.monitor.changelogs import prepare_topics
+from streams.monitor.client import changelog_name
+from streams.monitor.state import TABLES
 from streams.monitor.watch import Watch
 from streams.runtime import EXIT_RESTART
 
@@ -21,7 +25,7 @@ __all__ = ["build_app", "monitor_snapshot", "run_monitor"]
 log = logging.getLogger(__name__)
 
 START_S = 120.0
-STOP_S = 15.0
+STOP_S = 3.0
 LOOK_EVERY_S = 2.0
 
 
@@ -36,16 +40,18 @@ def run_monitor(
     """Run the monitors until told to stop.
 
     ``declare`` False leaves the tables' topics to appear by themselves (embedded broker). Raises
-    ``FatalError`` when Faust does not start, ends, or gets nowhere.
+    ``ConfigurationError`` when the partition counts do not fit, ``FatalError`` when Faust does not
+    start, ends, or gets nowhere.
     """
     health.ready(COMPONENT, False, "recovering its tables")
-    asyncio.run(_run(settings, metrics, health, stop, declare=declare))
+    changelogs = [changelog_name(settings, table) for table in TABLES]
+    inputs = [topic_name(settings, name) for name in INPUTS]
+    prepare_topics(settings, inputs, changelogs, declare=declare)
+    asyncio.run(_run(settings, metrics, health, stop))
 
 
-async def _run(
-    settings: Settings, metrics: Metrics, health: HealthServer, stop: StopFlag, *, declare: bool
-) -> None:
-    app = build_app(settings, metrics, health, declare=declare)
+async def _run(settings: Settings, metrics: Metrics, health: HealthServer, stop: StopFlag) -> None:
+    app = build_app(settings, metrics, health)
     app.finalize()
     try:
         await _work(app, Watch(app, settings, metrics), stop)

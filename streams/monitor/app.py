@@ -34,15 +34,12 @@ NO_VALUE = Unreadable(1, "the record has no value")
 Take = Callable[[State, Any], Unreadable | None]
 
 
-def build_app(
-    settings: Settings, metrics: Metrics, health: HealthServer, *, declare: bool = True
-) -> faust.App:
-    """The app, to be built where its event loop runs.
+def build_app(settings: Settings, metrics: Metrics, health: HealthServer) -> faust.App:
+    """The app, to be built where its event loop runs; its topics are there before it starts.
 
-    ``declare`` False leaves topics to appear by themselves (embedded broker). ``monitor_snapshot``
-    gives its figures.
+    ``monitor_snapshot`` gives its figures.
     """
-    app = MonitorApp(settings, declare=declare)
+    app = MonitorApp(settings)
     state = State(app, settings.kafka.partitions)
     app.figures = state
     # Faust has restored all tables before it tells the first of them.

@@ -80,11 +80,11 @@ class MonitorApp(faust.App):
 
     logger = _LOG
 
-    def __init__(self, settings: Settings, *, declare: bool) -> None:
+    def __init__(self, settings: Settings) -> None:
         kafka = settings.kafka
         session_s = kafka.session_timeout_ms / 1000
         super().__init__(
-            f"{kafka.topic_prefix}monitor",
+            app_id(settings),
             broker=[f"kafka://{address}" for address in kafka.bootstrap_servers.split(",")],
             broker_credentials=credentials(settings),
             broker_session_timeout=session_s,
@@ -95,7 +95,7 @@ class MonitorApp(faust.App):
             table_standby_replicas=0,
             topic_partitions=kafka.partitions,
             topic_replication_factor=kafka.replication_factor,
-            topic_allow_declare=declare,
+            topic_allow_declare=False,
             topic_disable_leader=True,
             web_enabled=False,
             web_tables_enabled=False,
@@ -108,6 +108,16 @@ class MonitorApp(faust.App):
 
     def _create_directories(self) -> None:
         """None: tables are in memory, and a container's file system may be read-only."""
+
+
+def app_id(settings: Settings) -> str:
+    """The app's name, which is its consumer group's too."""
+    return f"{settings.kafka.topic_prefix}monitor"
+
+
+def changelog_name(settings: Settings, table: str) -> str:
+    """The topic that Faust keeps a table in."""
+    return f"{app_id(settings)}-{table}-changelog"
 
 
 def credentials(settings: Settings) -> Any:

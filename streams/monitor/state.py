@@ -23,6 +23,7 @@ from streams.monitor.view import View
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+TABLES = ("exposures", "episodes", "feeds")
 FORGET_PER_RECORD = 16
 """Bounds the work of one record; more leave than come."""
 
@@ -78,9 +79,7 @@ class State:
         def table(name: str) -> Any:
             return app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions)
 
-        self.exposures = table("exposures")
-        self._episodes = table("episodes")
-        self._feeds = table("feeds")
+        self.exposures, self._episodes, self._feeds = (table(name) for name in TABLES)
 
     def take_assessment(self, partition: int, raw: bytes) -> Unreadable | None:
         """Replace a merchant's exposure."""

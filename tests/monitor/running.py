@@ -8,7 +8,7 @@ from typing import Any
 
 from tideline.children import Child
 
-WAIT_S = 60.0
+WAIT_S = 90.0
 PREFIX = "tideline_monitor_"
 DERIVED = "feed_staleness_seconds"
 """Follows from the clock of the host where ticks are live; tested on the state alone."""
@@ -47,7 +47,7 @@ def is_ready(child: Child) -> bool:
 
 
 def wait(until: Callable[[], bool], why: Callable[[], object], *children: Child) -> None:
-    """Until something holds, at most a minute."""
+    """Until something holds, at most ``WAIT_S``."""
     deadline = time.monotonic() + WAIT_S
     while not until():
         if time.monotonic() > deadline:

@@ -52,7 +52,7 @@ def test_the_app_has_every_broker_its_prefix_and_the_session_of_the_settings(
     )
 
     async def build() -> faust.App:
-        app = MonitorApp(chosen, declare=False)
+        app = MonitorApp(chosen)
         app.finalize()
         await app.on_first_start()
         return app

@@ -1,5 +1,8 @@
 """The monitor on the embedded broker: topics appear by themselves, the demo's way."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +38,38 @@ def agree(sent: list[Sent], child: Child) -> None:
     """Wait until the monitor shows what follows from these records."""
     expected = figures(sent)
     wait(lambda: shown(child) == expected, lambda: difference(shown(child), expected), child)
+
+
+FAILING = """
+from streams.monitor.state import State
+def fail(*_):
+    raise ValueError("a fault of our own")
+State.take_alert = fail
+import sys
+sys.argv = ["tideline", "monitor", "--no-declare"]
+from tideline.cli import main
+main()
+"""
+
+
+def test_an_error_in_an_agent_ends_the_process_and_says_so(embedded) -> None:  # type: ignore[no-untyped-def]
+    producer, address = embedded
+    topic, partition, key, value = next(
+        each for each in good_records(seed=4, count=5) if each.topic == topics.ALERTS
+    )
+    producer.produce(topic, key=key, value=value, partition=partition)
+    assert producer.flush(20) == 0
+    ended = subprocess.run(
+        [sys.executable, "-c", FAILING],
+        env={**os.environ, "TIDELINE_KAFKA__BOOTSTRAP_SERVERS": address},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    said = ended.stderr.decode()
+    assert ended.returncode == 1, said
+    assert '"event": "monitor_ends"' in said
+    assert "a fault of our own" in said
 
 
 @pytest.mark.timeout(150)

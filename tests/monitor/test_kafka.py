@@ -1,5 +1,6 @@
 """The monitor on a real Kafka: the figures are exact, through SIGKILL, aborts and take-overs."""
 
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from ops.kafka import consumer_config, producer_config, topic_name
 from ops.settings import Settings
 from schemas import topics
 from streams.monitor.app import INPUTS
+from streams.monitor.client import app_id, changelog_name
 from tideline.children import Child, start, stop
 from tideline.commands.topics import apply_catalogue
 
@@ -55,6 +57,15 @@ class Monitors:
         self.running.append(start(name, ["monitor"], environment, self._folder))
         return self.running[-1]
 
+    def supervise(self, children: list[Child]) -> bool:
+        """Start again what has ended with a stated reason, as a supervisor would."""
+        for place, child in enumerate(children):
+            if child.process.poll() is not None:
+                assert child.process.returncode == 1
+                assert '"event": "monitor_ends"' in child.log.read_text()
+                children[place] = self.start()
+        return True
+
     def publish(self, records: list[Sent], *, commit: bool = True) -> None:
         """Publish in transactions, which end in a commit or an abort."""
         for first in range(0, len(records), TRANSACTION_RECORDS):
@@ -80,8 +91,7 @@ class Monitors:
 
     def uncommitted(self) -> int:
         """Records between the group's committed positions and the end, markers included."""
-        group = f"{self.settings.kafka.topic_prefix}monitor"
-        consumer = Consumer(consumer_config(self.settings, group))
+        consumer = Consumer(consumer_config(self.settings, app_id(self.settings)))
         sources = [
             TopicPartition(topic_name(self.settings, name), partition)
             for name in INPUTS
@@ -154,26 +164,55 @@ def test_two_monitors_share_the_work_and_one_takes_over_from_the_other(monitors)
     until_ready(second)
     monitors.publish(sent[half:])
     # The rate is of an hour up to the latest event of each process's own partitions.
-    expected = {k: v for k, v in figures(sent).items() if k[0] not in ("feed_events_per_minute",)}
+    expected = {k: v for k, v in figures(sent).items() if k[0] != "feed_events_per_minute"}
+    running = [first, second]
     wait(
-        lambda: expected.items() <= shown(first, second).items(),
-        lambda: difference(shown(first, second), expected),
-        first,
-        second,
+        lambda: (
+            monitors.supervise(running)
+            and expected.items() <= shown(*running).items()
+            and all(shown(each) for each in running)
+        ),
+        lambda: difference(shown(*running), expected),
+        *running,
     )
-    assert all(shown(each) for each in (first, second))
-    first.process.kill()
-    first.process.wait(10)
-    monitors.agree(sent, second)
+    killed = running.pop(0)
+    killed.process.kill()
+    killed.process.wait(10)
+    expected = figures(sent)
+    wait(
+        lambda: monitors.supervise(running) and shown(*running) == expected,
+        lambda: difference(shown(*running), expected),
+        *running,
+    )
 
 
-def test_an_error_in_an_agent_ends_the_process_and_says_so(monitors) -> None:  # type: ignore[no-untyped-def]
-    monitors.publish(good_records(seed=4, count=5))
+def test_a_monitor_that_was_stopped_past_its_session_comes_back_exact(monitors) -> None:  # type: ignore[no-untyped-def]
+    sent = good_records(seed=6, count=90)
+    child = monitors.start()
+    monitors.publish(sent[:100])
+    monitors.agree(sent[:100], child)
+    monitors.publish(sent[100:150])
+    child.process.send_signal(signal.SIGSTOP)
+    try:
+        time.sleep(1.5 * monitors.settings.kafka.session_timeout_ms / 1000)
+        monitors.publish(sent[150:])
+    finally:
+        child.process.send_signal(signal.SIGCONT)
+    monitors.agree(sent, child)
+    assert child.process.poll() is None
+
+
+def test_partition_counts_that_do_not_fit_are_refused_at_start(monitors) -> None:  # type: ignore[no-untyped-def]
     child = monitors.start(TIDELINE_KAFKA__PARTITIONS="8")
+    assert child.process.wait(60) == 2
+    said = " ".join(child.log.read_text().split())
+    assert "has 4 partitions, TIDELINE_KAFKA__PARTITIONS is 8" in said
+
+
+def test_topics_that_are_missing_are_named_with_the_remedy(monitors) -> None:  # type: ignore[no-untyped-def]
+    child = monitors.start(TIDELINE_KAFKA__TOPIC_PREFIX=f"{uuid.uuid4().hex}.")
     assert child.process.wait(60) == 1
-    said = child.log.read_text()
-    assert '"event": "monitor_ends"' in said
-    assert "PartitionsMismatch" in said
+    assert "tideline topics apply" in " ".join(child.log.read_text().split())
 
 
 def test_a_table_that_cannot_be_read_ends_the_process_and_says_so(monitors) -> None:  # type: ignore[no-untyped-def]
@@ -183,7 +222,7 @@ def test_a_table_that_cannot_be_read_ends_the_process_and_says_so(monitors) -> N
     monitors.agree(sent, child)
     child.process.kill()
     child.process.wait(10)
-    changelog = topic_name(monitors.settings, "monitor-exposures-changelog")
+    changelog = changelog_name(monitors.settings, "exposures")
     # Not in a transaction, which Faust's own writes are not either.
     producer = Producer(producer_config(monitors.settings))
     producer.produce(changelog, key=b"m1", value=b"not a state", partition=0)

@@ -35,7 +35,10 @@ class Consumer:
 
 
 def made(stall_s: float = -1.0) -> tuple[Any, Watch, Metrics]:
-    """An app (its outside only), recovered, and what watches it; any stall is too long."""
+    """An app (its outside only), recovered, and what watches it; any stall is too long.
+
+    Two sessions of 6 s are added to the patience with a recovery.
+    """
     app = SimpleNamespace(
         consumer=Consumer(),
         conf=SimpleNamespace(id="monitor"),
@@ -46,7 +49,11 @@ def made(stall_s: float = -1.0) -> tuple[Any, Watch, Metrics]:
         ),
     )
     metrics = Metrics()
-    return app, Watch(app, Settings(), metrics, stall_s=stall_s), metrics
+    return (
+        app,
+        Watch(app, Settings(), metrics, stall_s=stall_s, recovery_stall_s=stall_s - 12),
+        metrics,
+    )
 
 
 def lag(metrics: Metrics) -> float | None:
