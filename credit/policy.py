@@ -4,7 +4,6 @@ A policy is one small document. Whatever is unknown, missing, mistyped or contra
 with its line and what to do, so that a bad policy never replaces a good one.
 """
 
-import hashlib
 import re
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -127,11 +126,6 @@ def load_policy(text: str) -> Policy:
         raise _explain(error, data, lines) from None
     _check(policy, lines)
     return policy
-
-
-def policy_digest(text: str) -> str:
-    """BLAKE2b of a policy's text (128 bits, hexadecimal)."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def band_at_least(band: str, worst: LendingBand) -> bool:

@@ -4,7 +4,6 @@ A version is plain JSON, so a forged message can run no code; decoding checks al
 is a logistic regression on standardised inputs, so each input's share of the log-odds is exact.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping
 from typing import Literal
@@ -133,11 +132,6 @@ def check_model(model: Model) -> None:
         raise ModelError(f"model {name}: `calibration.slope` must be above 0")
     if model.horizon_days < 1 or model.n_defaults > model.n_learned or model.n_defaults < 0:
         raise ModelError(f"model {name}: `horizon_days` or the label counts are impossible")
-
-
-def digest(raw: bytes) -> str:
-    """BLAKE2b of a version's bytes (128 bits, hexadecimal)."""
-    return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
 
 def score(model: Model, inputs: Mapping[str, float]) -> tuple[float, dict[str, float]]:

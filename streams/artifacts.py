@@ -1,16 +1,17 @@
 """Published versions of models and policies, read from their compacted topics when needed."""
 
-import hashlib
 import time
 from importlib.resources import files
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from credit.policy import load_policy
 from detectors.default_risk import PRIOR_MODEL, encode_model
 from ops.errors import FatalError
 from ops.kafka import topic_name
 from ops.settings import Settings
 from schemas import topics
+from schemas.digests import content_digest
 from streams.reading import reader
 from streams.scoring import Genesis
 
@@ -18,11 +19,6 @@ DEFAULT_POLICY = "working-capital-1.yaml"
 _TOPIC_OF = {"model": topics.MODELS, "policy": topics.POLICIES}
 Key = tuple[str, str]
 """Kind (``model`` or ``policy``) and version."""
-
-
-def artifact_digest(raw: bytes) -> str:
-    """BLAKE2b of a version's bytes (128 bits, hexadecimal)."""
-    return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
 
 def builtin_policy(name: str = DEFAULT_POLICY) -> str:
@@ -37,8 +33,6 @@ def genesis() -> Genesis:
 
 def builtin_artifacts() -> dict[Key, bytes]:
     """Versions that need no publication: one may roll back to them."""
-    from credit.policy import load_policy
-
     text = builtin_policy()
     return {
         ("model", PRIOR_MODEL.version): encode_model(PRIOR_MODEL),
@@ -59,14 +53,14 @@ class MemoryArtifacts:
     def get(self, kind: str, version: str, digest: str) -> bytes:
         """See ``streams.records.Artifacts``. Raises ``FatalError`` if it is not there."""
         raw = self._known.get((kind, version))
-        if raw is None or artifact_digest(raw) != digest:
+        if raw is None or content_digest(raw) != digest:
             raise FatalError(f"{kind} version {version} ({digest}) is not available")
         return raw
 
     def digest_of(self, kind: str, version: str) -> str | None:
         """See ``streams.records.Artifacts``."""
         raw = self._known.get((kind, version))
-        return None if raw is None else artifact_digest(raw)
+        return None if raw is None else content_digest(raw)
 
 
 class KafkaArtifacts:
@@ -74,6 +68,7 @@ class KafkaArtifacts:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._kinds = {topic_name(settings, topic): kind for kind, topic in _TOPIC_OF.items()}
         self._known = builtin_artifacts()
         self._consumer: Consumer | None = None
         self._at_end: set[tuple[str, int]] = set()
@@ -83,7 +78,7 @@ class KafkaArtifacts:
         deadline = time.monotonic() + self._settings.worker.restore_timeout_ms / 1000
         while True:
             raw = self._known.get((kind, version))
-            if raw is not None and artifact_digest(raw) == digest:
+            if raw is not None and content_digest(raw) == digest:
                 return raw
             if time.monotonic() > deadline:
                 raise FatalError(f"{kind} version {version} ({digest}) was not published in time")
@@ -93,14 +88,7 @@ class KafkaArtifacts:
         """See ``streams.records.Artifacts``; knows all that was committed before the call."""
         self._catch_up()
         raw = self._known.get((kind, version))
-        return None if raw is None else artifact_digest(raw)
-
-    def version_of(self, kind: str, digest: str) -> str | None:
-        """The version that has a digest, among those read so far."""
-        for (each, version), raw in self._known.items():
-            if each == kind and artifact_digest(raw) == digest:
-                return version
-        return None
+        return None if raw is None else content_digest(raw)
 
     def _catch_up(self) -> None:
         consumer = self._start()
@@ -134,7 +122,6 @@ class KafkaArtifacts:
         return self._consumer
 
     def _poll(self, wait_s: float) -> None:
-        kinds = {topic_name(self._settings, t): kind for kind, t in _TOPIC_OF.items()}
         for message in self._start().consume(100, wait_s):
             error = message.error()
             place = (message.topic(), message.partition())
@@ -144,5 +131,5 @@ class KafkaArtifacts:
                 continue
             self._at_end.discard(place)
             if message.value() is not None:
-                key = (kinds[message.topic()], message.key().decode())
+                key = (self._kinds[message.topic()], message.key().decode())
                 self._known[key] = message.value()

@@ -68,11 +68,6 @@ class Checkpointer:
         """Whether a checkpoint is being carried out."""
         return self._manifest is not None
 
-    @property
-    def position(self) -> int:
-        """Log position of the last checkpoint begun."""
-        return self._manifest.position if self._manifest else -1
-
     def restored(self, manifest: Manifest) -> None:
         """Go on after a restore: the other slot's content is unknown and is written whole."""
         self._slot, self._number = manifest.slot, manifest.number

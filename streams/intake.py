@@ -11,9 +11,10 @@ import msgspec
 from confluent_kafka import murmur2
 from msgspec import Struct, field
 
-from credit.policy import PolicyError, load_policy, policy_digest
+from credit.policy import PolicyError, load_policy
 from schemas import topics
 from schemas.codec import InvalidEvent, Limits, decode_event, encode
+from schemas.digests import content_digest
 from schemas.events import (
     GLOBAL_MERCHANT,
     ClockTick,
@@ -190,9 +191,6 @@ class Intake:
         except InvalidEvent as invalid:
             self._refuse(record, number, raw, invalid)
             return False
-        except (OverflowError, msgspec.EncodeError, UnicodeEncodeError) as error:
-            self._refuse(record, number, raw, InvalidEvent("number_out_of_range", str(error)))
-            return False
         self.accepted += 1
         return True
 
@@ -253,7 +251,7 @@ class Intake:
             policy = load_policy(event.document)
         except PolicyError as error:
             raise InvalidEvent("invalid_policy", str(error)) from None
-        digest = policy_digest(event.document)
+        digest = content_digest(event.document.encode())
         known = self._artifacts.digest_of("policy", policy.version)
         if known is not None and known != digest:
             raise InvalidEvent(

@@ -14,9 +14,9 @@ from detectors.transform import model_inputs
 from features.catalogue import NAMES
 from schemas import topics
 from schemas.codec import encode
+from schemas.digests import content_digest
 from schemas.events import GLOBAL_MERCHANT, ModelActivated
 from schemas.outputs import Assessment
-from streams.artifacts import artifact_digest
 from streams.records import Output, Record
 
 DAY_MS = 86_400_000
@@ -120,11 +120,11 @@ class Learner:
         raw = encode_model(model)
         self.counters.parent = version
         activation = ModelActivated(
-            event_id=f"activate-{version}-{artifact_digest(raw)}",
+            event_id=f"activate-{version}-{content_digest(raw)}",
             merchant_id=GLOBAL_MERCHANT,
             occurred_at=at,
             version=version,
-            digest=artifact_digest(raw),
+            digest=content_digest(raw),
         )
         return [
             Output(topics.MODELS, 0, version.encode(), raw),

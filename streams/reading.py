@@ -8,6 +8,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Top
 from ops.errors import FatalError
 from ops.kafka import consumer_config, topic_name
 from ops.settings import Settings
+from schemas import topics
+from streams.records import Record
 
 POLL_S = 0.2
 BATCH = 500
@@ -69,6 +71,14 @@ def read_partition(
                 raise FatalError(f"reading {name}/{partition} up to {until} made no progress")
     finally:
         consumer.close()
+
+
+def log_records(
+    settings: Settings, partition: int, *, start: int = OFFSET_BEGINNING, end: int | None = None
+) -> Iterator[Record]:
+    """``risk.events`` of a partition as scoring takes it; see ``read_partition``."""
+    for message in read_partition(settings, topics.EVENTS, partition, start=start, end=end):
+        yield Record(topics.EVENTS, partition, message.offset(), None, message.value(), [], 0)
 
 
 def partitions_of(settings: Settings, topic: str) -> int:

@@ -9,8 +9,7 @@ from ops.settings import Settings
 from schemas import topics
 from streams.checkpoints import Checkpointer, latest_manifest, load
 from streams.host import Committed
-from streams.reading import read_partition
-from streams.records import Record
+from streams.reading import log_records, read_partition
 from streams.scoring import Scoring
 
 log = logging.getLogger(__name__)
@@ -63,21 +62,17 @@ def restore(
     replayed = 0
     said_at = started
     progress(partition, scoring.position, committed.offset)
-    for message in read_partition(
-        settings, topics.EVENTS, partition, start=scoring.position, end=committed.offset
-    ):
-        scoring.process(
-            Record(topics.EVENTS, partition, message.offset(), None, message.value(), [], 0)
-        )
+    for record in log_records(settings, partition, start=scoring.position, end=committed.offset):
+        scoring.process(record)
         replayed += 1
-        progress(partition, message.offset() + 1, committed.offset)
+        progress(partition, record.offset + 1, committed.offset)
         if time.monotonic() - said_at > SAY_EVERY_S:
             said_at = time.monotonic()
             log.info(
                 "restoring",
                 extra={
                     "partition": partition,
-                    "position": message.offset() + 1,
+                    "position": record.offset + 1,
                     "until": committed.offset,
                 },
             )

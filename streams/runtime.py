@@ -48,6 +48,8 @@ OUTPUT_BYTES_MAX = 8 << 20
 LAG_EVERY_S = 1.0
 REBALANCE_S = 30.0
 """Longest wait for a rebalance that refused a commit; past it the process ends and restarts."""
+EXIT_RESTART = 1
+"""Exit code of a worker that ended itself and wants to be restarted."""
 _GROUP_MOVED_ON = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS})
 
 
@@ -118,10 +120,7 @@ class Runtime:
     def _commit_the_rest(self) -> None:
         """At the end; what a rebalance refuses is left to whoever comes next."""
         if self._start_over_by is None:
-            try:
-                self._commit()
-            except _GroupMovedOnError:
-                self._abort()
+            self._commit_or_abort()
 
     def run_once(self) -> None:
         """One turn: take what is there, tick, commit when due."""
@@ -192,7 +191,7 @@ class Runtime:
     def _stop_source(self, source: Source, stopped: InputStopped) -> None:
         """Too much bad input: this partition waits for a person, the others go on."""
         self._stopped.add(source)
-        self._consumer.pause([TopicPartition(topic_name(self._settings, source[0]), source[1])])
+        self._consumer.pause([self._place(source)])
         self._metrics.partition_stopped.labels(*map(str, source)).set(1)
         self._health.ready(f"{self.host.role}:{source[0]}/{source[1]}", False, str(stopped))
         log.error("input_stopped", extra={"why": str(stopped)})
@@ -239,13 +238,8 @@ class Runtime:
         self._producer.poll(0)
         if self._touched:
             offsets = [
-                TopicPartition(
-                    topic_name(self._settings, topic),
-                    partition,
-                    self._positions[topic, partition],
-                    self.host.metadata((topic, partition)),
-                )
-                for topic, partition in self._touched
+                self._place(source, self._positions[source] or 0, self.host.metadata(source))
+                for source in self._touched
             ]
             self._retrying(
                 lambda: self._producer.send_offsets_to_transaction(
@@ -253,11 +247,24 @@ class Runtime:
                 )
             )
         self._retrying(lambda: self._producer.commit_transaction(KAFKA_CALL_S))
+        self._forget_pending()
+        self._metrics.commit_seconds.labels(self.host.role).observe(time.monotonic() - started)
+        self._metrics.transactions.labels(self.host.role, "committed").inc()
+
+    def _commit_or_abort(self) -> None:
+        try:
+            self._commit()
+        except _GroupMovedOnError:
+            self._abort()
+
+    def _forget_pending(self) -> None:
         self._touched.clear()
         self._pending.clear()
         self._pending_bytes = 0
-        self._metrics.commit_seconds.labels(self.host.role).observe(time.monotonic() - started)
-        self._metrics.transactions.labels(self.host.role, "committed").inc()
+
+    def _place(self, source: Source, *position: int | str) -> TopicPartition:
+        """As the client wants it: real name, partition, and where given offset and metadata."""
+        return TopicPartition(topic_name(self._settings, source[0]), source[1], *position)
 
     def _retrying(self, call: Callable[[], None]) -> None:
         """Retry what Kafka calls retriable, within a bound; anything else ends the process."""
@@ -283,9 +290,7 @@ class Runtime:
         """Give the transaction up; state is ahead of the committed positions from here on."""
         self._retrying(lambda: self._producer.abort_transaction(KAFKA_CALL_S))
         self._metrics.transactions.labels(self.host.role, "aborted").inc()
-        self._touched.clear()
-        self._pending.clear()
-        self._pending_bytes = 0
+        self._forget_pending()
         self._rebalanced = False
         self._start_over_by = time.monotonic() + REBALANCE_S
         log.info("commit_refused_by_rebalance", extra={"role": self.host.role})
@@ -296,16 +301,14 @@ class Runtime:
                 raise FatalError(f"{self.host.role}: no end of the rebalance that refused a commit")
             return
         sources = list(self._positions)
-        names = [TopicPartition(topic_name(self._settings, t), p) for t, p in sources]
+        names = [self._place(source) for source in sources]
         self.host.revoke(sources)
         committed = self._committed(self._consumer, names) if names else {}
         self.host.assign(committed)
-        for (topic, partition), position in committed.items():
+        for source, position in committed.items():
+            self._positions[source] = position.offset
             offset = OFFSET_BEGINNING if position.offset is None else position.offset
-            self._positions[topic, partition] = position.offset
-            self._consumer.seek(
-                TopicPartition(topic_name(self._settings, topic), partition, offset)
-            )
+            self._consumer.seek(self._place(source, offset))
         self._start_over_by = None
         log.info("started_over", extra={"role": self.host.role, "sources": len(sources)})
 
@@ -325,10 +328,8 @@ class Runtime:
         for source, position in committed.items():
             self._positions[source] = position.offset
             self._stopped.discard(source)
-            start = TopicPartition(topic_name(self._settings, source[0]), source[1])
-            if position.offset is not None:
-                start.offset = position.offset
-            starts.append(start)
+            at = () if position.offset is None else (position.offset,)
+            starts.append(self._place(source, *at))
         consumer.incremental_assign(starts)
         self._health.ready(self.host.role, True, "")
         log.info("assigned", extra={"role": self.host.role, "sources": len(starts)})
@@ -343,7 +344,8 @@ class Runtime:
                 answers = consumer.committed(partitions, 10.0)
                 break
             except KafkaException as exception:
-                if not exception.args[0].retriable() and time.monotonic() > deadline:
+                # librdkafka tells retriable errors from others for transactions only.
+                if time.monotonic() > deadline:
                     raise
                 log.info("waiting_for_committed", extra={"error": str(exception.args[0])})
         result = {}
@@ -358,9 +360,7 @@ class Runtime:
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
             if self._start_over_by is None:
-                self._commit()
-        except _GroupMovedOnError:
-            self._abort()
+                self._commit_or_abort()
         except Exception as error:
             self._die(f"commit at revocation failed: {error!r}")
         self._rebalanced = True
@@ -385,17 +385,10 @@ class Runtime:
         os._exit(EXIT_RESTART)
 
     def _report_lag(self) -> None:
-        for (topic, partition), position in self._positions.items():
+        for source, position in self._positions.items():
             if position is None:
                 continue
-            name = topic_name(self._settings, topic)
-            low, high = self._consumer.get_watermark_offsets(
-                TopicPartition(name, partition), cached=True
-            )
+            low, high = self._consumer.get_watermark_offsets(self._place(source), cached=True)
             if high >= max(low, 0):
                 lag = max(high - position, 0)
-                self._metrics.consumer_lag.labels(self.group, topic, str(partition)).set(lag)
-
-
-EXIT_RESTART = 1
-"""Exit code of a worker that ended itself and wants to be restarted."""
+                self._metrics.consumer_lag.labels(self.group, *map(str, source)).set(lag)

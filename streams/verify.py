@@ -9,8 +9,7 @@ from ops.kafka import consumer_config, topic_name
 from ops.settings import Settings
 from schemas import topics
 from streams.artifacts import KafkaArtifacts, genesis
-from streams.reading import partitions_of, read_partition
-from streams.records import Record
+from streams.reading import log_records, partitions_of, read_partition
 from streams.scoring import Scoring
 
 COMPARED = (topics.ASSESSMENTS, topics.ALERTS, topics.LIMIT_CHANGES)
@@ -34,13 +33,15 @@ class PartitionReport(Struct, kw_only=True):
         return not self.differences and self.digest == self.committed_digest
 
 
-def committed_positions(settings: Settings) -> dict[int, tuple[int, str]]:
-    """Position and digest that scoring last committed, by partition."""
-    name = topic_name(settings, topics.EVENTS)
-    group = f"{settings.kafka.topic_prefix}scoring"
+def committed_positions(
+    settings: Settings, role: str = "scoring", topic: str = topics.EVENTS
+) -> dict[int, tuple[int, str]]:
+    """Position and metadata (scoring: digest) that a role last committed, by partition."""
+    name = topic_name(settings, topic)
+    group = f"{settings.kafka.topic_prefix}{role}"
     consumer = Consumer(consumer_config(settings, group))
     try:
-        count = partitions_of(settings, topics.EVENTS)
+        count = partitions_of(settings, topic)
         answers = consumer.committed([TopicPartition(name, p) for p in range(count)], 30)
         return {a.partition: (max(a.offset, 0), a.metadata or "") for a in answers}
     finally:
@@ -53,10 +54,7 @@ def replay_log(settings: Settings, emit: Emit, *, compare: bool) -> Iterator[Par
     for partition, (position, digest) in sorted(committed_positions(settings).items()):
         scoring = Scoring(artifacts, genesis())
         expected: dict[str, list[bytes]] = {topic: [] for topic in COMPARED}
-        for message in read_partition(settings, topics.EVENTS, partition, end=position):
-            record = Record(
-                topics.EVENTS, partition, message.offset(), None, message.value(), [], 0
-            )
+        for record in log_records(settings, partition, end=position):
             for output in scoring.process(record):
                 emit(output.topic, output.value or b"")
                 expected[output.topic].append(output.value or b"")

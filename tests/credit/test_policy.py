@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit.policies import DEFAULT, NAMES
-from credit.policy import BAND_ORDER, Policy, PolicyError, band_at_least, load_policy, policy_digest
+from credit.policy import BAND_ORDER, Policy, PolicyError, band_at_least, load_policy
 
 TEXT = files("credit.policies").joinpath(DEFAULT).read_text("utf-8")
 
@@ -104,11 +104,6 @@ def test_a_damaged_policy_loads_or_is_refused(at: int, noise: str) -> None:
         load_policy(TEXT[:at] + noise + TEXT[at + 1 :])
     except PolicyError as error:
         assert error.line >= 1
-
-
-def test_the_digest_is_that_of_the_text() -> None:
-    assert policy_digest(TEXT) == policy_digest(TEXT) != policy_digest(TEXT + " ")
-    assert len(policy_digest(TEXT)) == 32
 
 
 def test_bands_compare_by_risk_and_no_history_is_never_good_enough() -> None:
