@@ -130,6 +130,19 @@ class Cluster:
             time.sleep(1.0)
         raise AssertionError(f"not drained in {DRAIN_S:.0f} s\n{self.logs()}")
 
+    def drain_learner(self) -> None:
+        """Wait until the learner has committed past every assessment there is."""
+        deadline = time.monotonic() + DRAIN_S
+        while time.monotonic() < deadline:
+            positions = committed_positions(self.settings, "learner", topics.ASSESSMENTS)
+            if not any(
+                any(read_partition(self.settings, topics.ASSESSMENTS, partition, start=position))
+                for partition, (position, _) in positions.items()
+            ):
+                return
+            time.sleep(1.0)
+        raise AssertionError(f"the learner lags after {DRAIN_S:.0f} s\n{self.logs()}")
+
     def _scored(self) -> bool:
         """Whether scoring's committed positions are past every event line."""
         decode = msgspec.json.Decoder().decode_lines

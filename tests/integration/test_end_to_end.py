@@ -59,6 +59,7 @@ def test_real_invoices_with_the_learner_on_move_lines_and_activate_models(cluste
         changes = [msgspec.json.decode(v) for v in running.values(topics.LIMIT_CHANGES)]
         assert {"open", "increase", "decrease"} <= {c["action"] for c in changes}
         assert all(c["reasons"] and c["causes"] and c["policy_version"] for c in changes)
+        running.drain_learner()
         models = [msgspec.json.decode(v)["version"] for v in running.values(topics.MODELS)]
         assert models, "82 outcomes must give at least one version"
         running.drain(len(published) + len(models) * 4)

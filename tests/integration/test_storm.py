@@ -8,14 +8,13 @@ from collections import Counter, defaultdict
 import msgspec
 import pytest
 
-from bench.workload import DAY_MS, events
+from bench.workload import DAY_MS, START_MS, events
 from schemas import topics
 from schemas.events import BY_TAG
 from streams.artifacts import KafkaArtifacts, genesis
 from streams.checkpoints import Checkpointer
 from streams.host import Committed
-from streams.reading import read_partition
-from streams.records import Record
+from streams.reading import log_records
 from streams.restore import restore
 from streams.scoring import Scoring
 from streams.verify import committed_positions, replay_log
@@ -50,6 +49,44 @@ def lending(count: int) -> list[tuple[str, bytes, bytes]]:
     return records
 
 
+def sellers(count: int) -> list[tuple[str, bytes, bytes]]:
+    """Merchants that sell the same every day, for whom a line can be opened."""
+    tag = "order.paid"
+    records = []
+    for number in range(count):
+        merchant = f"s{number:03d}"
+        for day in range(SPAN_MS // DAY_MS):
+            event = {
+                "type": tag,
+                "event_id": f"{merchant}-{day}",
+                "merchant_id": merchant,
+                "occurred_at": START_MS + day * DAY_MS + 9 * 3_600_000,
+                "order_id": f"{merchant}-{day}",
+                "amount": 60_000,
+                "currency": "CNY",
+            }
+            records.append((BY_TAG[tag].topic, merchant.encode(), msgspec.json.encode(event)))
+    return records
+
+
+def applications(count: int) -> list[tuple[str, bytes, bytes]]:
+    """The same merchants apply for credit on the last day."""
+    tag = "credit.applied"
+    records = []
+    for number in range(count):
+        merchant = f"s{number:03d}"
+        event = {
+            "type": tag,
+            "event_id": f"{merchant}-applies",
+            "merchant_id": merchant,
+            "occurred_at": START_MS + SPAN_MS - 1,
+            "amount": 500_000,
+            "currency": "CNY",
+        }
+        records.append((BY_TAG[tag].topic, merchant.encode(), msgspec.json.encode(event)))
+    return records
+
+
 def check_state(cluster: Cluster, partition: int) -> None:
     """What a worker would restore, checkpoint and all, is what the log alone gives, to the byte."""
     settings = cluster.settings
@@ -59,8 +96,7 @@ def check_state(cluster: Cluster, partition: int) -> None:
     committed = Committed(offset, digest)
     restore(restored, checkpointer, partition, committed, settings, lambda *_: None)
     fresh = Scoring(KafkaArtifacts(settings), genesis())
-    for message in read_partition(settings, topics.EVENTS, partition, end=offset):
-        record = Record(topics.EVENTS, partition, message.offset(), None, message.value(), [], 0)
+    for record in log_records(settings, partition, end=offset):
         fresh.process(record)
     assert restored.engine.ids == fresh.engine.ids
     for page in range(fresh.engine.page_count):
@@ -101,7 +137,9 @@ def check(cluster: Cluster, published: list[tuple[str, bytes, bytes]]) -> Counte
 def test_nothing_is_lost_or_doubled_under_twenty_kills_a_stop_and_a_rebalance_storm(
     cluster, own_kafka
 ) -> None:
-    published = events(EVENTS, MERCHANTS, SEED, span_ms=SPAN_MS) + lending(150)
+    published = events(EVENTS, MERCHANTS, SEED, span_ms=SPAN_MS) + lending(150) + sellers(20)
+    published.sort(key=lambda record: msgspec.json.decode(record[2])["occurred_at"])
+    applied = applications(20)
     with cluster(
         own_kafka,
         TIDELINE_WORKER__CHECKPOINT_INTERVAL_MS="1500",
@@ -134,9 +172,11 @@ def test_nothing_is_lost_or_doubled_under_twenty_kills_a_stop_and_a_rebalance_st
         publisher.join(180)
         assert not publisher.is_alive()
         running.drain(len(published))
-        counts = check(running, published)
+        running.publish(applied)
+        running.drain(len(published) + len(applied))
+        counts = check(running, published + applied)
         assert counts[topics.ASSESSMENTS] > 1000
-        assert counts[topics.LIMIT_CHANGES] > 0
+        assert counts[topics.LIMIT_CHANGES] >= len(applied)
         restored = sum(p.read_text().count('"restored"') for p in running.folder.glob("*.log"))
         assert restored >= 10, "the storm has to hit workers that hold state"
 
