@@ -39,7 +39,8 @@ def run_monitor(
 ) -> None:
     """Run the monitors until told to stop.
 
-    ``declare`` False leaves the tables' topics to appear by themselves (embedded broker). Raises
+    ``declare`` False is for the embedded broker: the tables' topics appear by themselves, and
+    checksums are not looked at (see ``MonitorApp``). Raises
     ``ConfigurationError`` when the partition counts do not fit, ``FatalError`` when Faust does not
     start, ends, or gets nowhere.
     """
@@ -47,11 +48,13 @@ def run_monitor(
     changelogs = [changelog_name(settings, table) for table in TABLES]
     inputs = [topic_name(settings, name) for name in INPUTS]
     prepare_topics(settings, inputs, changelogs, declare=declare)
-    asyncio.run(_run(settings, metrics, health, stop))
+    asyncio.run(_run(settings, metrics, health, stop, check_crcs=declare))
 
 
-async def _run(settings: Settings, metrics: Metrics, health: HealthServer, stop: StopFlag) -> None:
-    app = build_app(settings, metrics, health)
+async def _run(
+    settings: Settings, metrics: Metrics, health: HealthServer, stop: StopFlag, *, check_crcs: bool
+) -> None:
+    app = build_app(settings, metrics, health, check_crcs=check_crcs)
     app.finalize()
     try:
         await _work(app, Watch(app, settings, metrics), stop)

@@ -34,12 +34,14 @@ NO_VALUE = Unreadable(1, "the record has no value")
 Take = Callable[[State, Any], Unreadable | None]
 
 
-def build_app(settings: Settings, metrics: Metrics, health: HealthServer) -> faust.App:
+def build_app(
+    settings: Settings, metrics: Metrics, health: HealthServer, *, check_crcs: bool = True
+) -> faust.App:
     """The app, to be built where its event loop runs; its topics are there before it starts.
 
-    ``monitor_snapshot`` gives its figures.
+    ``monitor_snapshot`` gives its figures; ``check_crcs`` is that of ``MonitorApp``.
     """
-    app = MonitorApp(settings)
+    app = MonitorApp(settings, check_crcs=check_crcs)
     state = State(app, settings.kafka.partitions)
     app.figures = state
     # Faust has restored all tables before it tells the first of them.

@@ -76,11 +76,15 @@ class _Transport(driver.Transport):
 
 
 class MonitorApp(faust.App):
-    """A Faust app that reads what was committed and keeps nothing on disk."""
+    """A Faust app that reads what was committed and keeps nothing on disk.
+
+    ``check_crcs`` False is for the embedded broker, which leaves the checksums of its own control
+    records at 0.
+    """
 
     logger = _LOG
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, check_crcs: bool = True) -> None:
         kafka = settings.kafka
         session_s = kafka.session_timeout_ms / 1000
         super().__init__(
@@ -90,6 +94,7 @@ class MonitorApp(faust.App):
             broker_session_timeout=session_s,
             broker_heartbeat_interval=session_s / HEARTBEATS_PER_SESSION,
             broker_commit_interval=1.0,
+            broker_check_crcs=check_crcs,
             consumer_auto_offset_reset="earliest",
             store="memory://",
             table_standby_replicas=0,

@@ -40,6 +40,17 @@ def agree(sent: list[Sent], child: Child) -> None:
     wait(lambda: shown(child) == expected, lambda: difference(shown(child), expected), child)
 
 
+def publish_in_transactions(address: str, sent: list[Sent]) -> None:
+    """As a worker does: the broker writes a control record after each transaction."""
+    producer = Producer({"bootstrap.servers": address, "transactional.id": "as-a-worker"})
+    producer.init_transactions(20)
+    for first in range(0, len(sent), 20):
+        producer.begin_transaction()
+        for topic, partition, key, value in sent[first : first + 20]:
+            producer.produce(topic, key=key, value=value, partition=partition)
+        producer.commit_transaction(20)
+
+
 FAILING = """
 from streams.monitor.state import State
 def fail(*_):
@@ -77,7 +88,8 @@ def test_the_monitor_runs_on_the_embedded_broker(embedded, tmp_path: Path) -> No
     producer, address = embedded
     environment = {"TIDELINE_KAFKA__BOOTSTRAP_SERVERS": address}
     sent = good_records(seed=3, count=120)
-    for topic, partition, key, value in sent + bad_records():
+    publish_in_transactions(address, sent)
+    for topic, partition, key, value in bad_records():
         producer.produce(topic, key=key, value=value, partition=partition)
     assert producer.flush(20) == 0
     child = start("monitor", ["monitor", "--no-declare"], environment, tmp_path)
