@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from ops.metrics import Metrics
 from ops.settings import Settings
@@ -35,10 +36,17 @@ class ScoringHost:
     records_max = 32
     instance: str | None = None
 
-    def __init__(self, settings: Settings, metrics: Metrics, artifacts: Artifacts) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        artifacts: Artifacts,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._artifacts = artifacts
+        self._beat = beat
         self._partitions: dict[int, _Partition] = {}
 
     def assign(self, committed: dict[Source, Committed]) -> None:
@@ -51,11 +59,16 @@ class ScoringHost:
                 partition,
                 position,
                 self._settings,
-                self._metrics.restore_progress_of,
+                self._restoring,
             )
             hosted.reported = Counter(self._stats(hosted.scoring))
             hosted.lines_at_checkpoint = hosted.scoring.lines
             self._partitions[partition] = hosted
+
+    def _restoring(self, partition: int, position: int, until: int) -> None:
+        """A long restore is progress, not a stall."""
+        self._metrics.restore_progress_of(partition, position, until)
+        self._beat()
 
     def revoke(self, sources: list[Source]) -> None:
         """Drop the state: the log and the checkpoint have it."""

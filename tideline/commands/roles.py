@@ -1,5 +1,6 @@
 """``worker``, ``learner``, ``monitor``, ``sink``, ``desk``: the long-running roles."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -35,7 +36,8 @@ def _host(role: str, process: Service, key: bytes):  # type: ignore[no-untyped-d
         artifacts = KafkaArtifacts(process.settings)
         if role == "intake":
             return IntakeHost(process.settings, process.metrics, artifacts, key)
-        return ScoringHost(process.settings, process.metrics, artifacts)
+        beat = partial(process.health.beat, role)
+        return ScoringHost(process.settings, process.metrics, artifacts, beat)
 
     return build
 
