@@ -25,6 +25,9 @@ class Host(Protocol):
     instance: str | None
     """Static group membership: at most one process of that name is in the group (learner)."""
 
+    aligned: bool
+    """Whether its topics are put into one order (see ``streams.alignment``)."""
+
     def assign(self, committed: dict[Source, Committed]) -> None:
         """Take over sources; state is as of their committed positions when this returns."""
         ...

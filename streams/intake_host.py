@@ -42,6 +42,7 @@ class IntakeHost:
     inputs: tuple[str, ...] = topics.INPUT_TOPICS
     records_max = 2000
     instance: str | None = None
+    aligned = True
 
     def __init__(
         self, settings: Settings, metrics: Metrics, artifacts: Artifacts, privacy_key: bytes

@@ -16,6 +16,7 @@ class LearnerHost:
     inputs: tuple[str, ...] = (topics.ASSESSMENTS,)
     records_max = 2000
     instance: str | None = "learner"
+    aligned = False
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings

@@ -33,6 +33,7 @@ from ops.health import HealthServer
 from ops.kafka import consumer_config, producer_config, topic_name
 from ops.metrics import Metrics
 from ops.settings import Settings
+from streams.alignment import Aligner
 from streams.host import Committed, Host, Source
 from streams.intake import InputStopped
 from streams.records import Output, Record
@@ -50,6 +51,11 @@ REBALANCE_S = 30.0
 """Longest wait for a rebalance that refused a commit; past it the process ends and restarts."""
 EXIT_RESTART = 1
 """Exit code of a worker that ended itself and wants to be restarted."""
+_ALIGNED = {
+    # Range gives the same partition numbers of all topics to the same member.
+    "partition.assignment.strategy": "range",
+    "enable.partition.eof": True,
+}
 _GROUP_MOVED_ON = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS})
 
 
@@ -82,7 +88,11 @@ class Runtime:
         self._logical = {topic_name(settings, t): t for t in host.inputs}
         self.group = f"{settings.kafka.topic_prefix}{host.role}"
         member = {"group.instance.id": host.instance} if host.instance else {}
-        self._consumer = Consumer(consumer_config(settings, self.group, **member))
+        self._consumer = Consumer(
+            consumer_config(settings, self.group, **member, **(_ALIGNED if host.aligned else {}))
+        )
+        self._aligner = Aligner(self._high) if host.aligned else None
+        self._more = False
         # A new id per process: fencing comes from the consumer group's generation (KIP-447).
         transactional_id = f"{self.group}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
         self._producer = Producer(producer_config(settings, transactional_id=transactional_id))
@@ -126,6 +136,8 @@ class Runtime:
         """One turn: take what is there, tick, commit when due."""
         now_ms = self._clock_ms()
         records = self._poll()
+        if self._aligner is not None:
+            records = self._aligned(self._aligner, records)
         self._health.beat(self.host.role)
         if self._start_over_by is not None:
             # What was polled is read again from the committed positions.
@@ -163,8 +175,20 @@ class Runtime:
 
     # --- input -------------------------------------------------------------------------------
 
+    def _aligned(self, aligner: Aligner, records: list[Record]) -> list[Record]:
+        """Those whose turn has come."""
+        for record in records:
+            aligner.add(record)
+        taken = aligner.take(self.host.records_max, time.monotonic())
+        self._more = bool(taken)
+        return taken
+
+    def _high(self, source: Source) -> int:
+        """End of a source's log as of the last fetch; negative while it is not known."""
+        return int(self._consumer.get_watermark_offsets(self._place(source), cached=True)[1])
+
     def _poll(self) -> list[Record]:
-        first = self._consumer.poll(POLL_S)
+        first = self._consumer.poll(0 if self._more else POLL_S)
         if first is None:
             return []
         messages = [first, *self._consumer.consume(self.host.records_max - 1, 0)]
@@ -175,7 +199,9 @@ class Runtime:
         if error is not None:
             if error.fatal():
                 raise FatalError(f"{self.host.role}: {error}")
-            if error.code() != KafkaError._PARTITION_EOF:
+            if error.code() == KafkaError._PARTITION_EOF and self._aligner is not None:
+                self._aligner.end((self._logical[message.topic()], message.partition()))
+            else:
                 log.warning("consumer_error", extra={"role": self.host.role, "error": str(error)})
             return None
         return Record(
@@ -191,6 +217,8 @@ class Runtime:
     def _stop_source(self, source: Source, stopped: InputStopped) -> None:
         """Too much bad input: this partition waits for a person, the others go on."""
         self._stopped.add(source)
+        if self._aligner is not None:
+            self._aligner.drop(source)
         self._consumer.pause([self._place(source)])
         self._metrics.partition_stopped.labels(*map(str, source)).set(1)
         self._health.ready(f"{self.host.role}:{source[0]}/{source[1]}", False, str(stopped))
@@ -309,6 +337,8 @@ class Runtime:
             self._positions[source] = position.offset
             offset = OFFSET_BEGINNING if position.offset is None else position.offset
             self._consumer.seek(self._place(source, offset))
+            if self._aligner is not None and source not in self._stopped:
+                self._aligner.assign(source, position.offset)
         self._start_over_by = None
         log.info("started_over", extra={"role": self.host.role, "sources": len(sources)})
 
@@ -330,7 +360,12 @@ class Runtime:
             self._stopped.discard(source)
             at = () if position.offset is None else (position.offset,)
             starts.append(self._place(source, *at))
-        consumer.incremental_assign(starts)
+        if self._aligner is None:
+            consumer.incremental_assign(starts)
+        else:
+            consumer.assign(starts)
+            for source, position in committed.items():
+                self._aligner.assign(source, position.offset)
         self._health.ready(self.host.role, True, "")
         log.info("assigned", extra={"role": self.host.role, "sources": len(starts)})
 
@@ -375,6 +410,8 @@ class Runtime:
         for source in sources:
             self._positions.pop(source, None)
             self._touched.pop(source, None)
+            if self._aligner is not None:
+                self._aligner.drop(source)
             self._metrics.forget_source(self.group, *source)
         log.info("revoked", extra={"role": self.host.role, "sources": len(sources)})
 

@@ -35,6 +35,7 @@ class ScoringHost:
     inputs: tuple[str, ...] = (topics.EVENTS,)
     records_max = 32
     instance: str | None = None
+    aligned = False
 
     def __init__(
         self,

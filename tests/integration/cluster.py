@@ -92,25 +92,32 @@ class Cluster:
         """SIGTERM and forget."""
         stop([self.children.pop(name)])
 
-    def publish(self, records: list[tuple[str, bytes | None, bytes]]) -> None:
-        """Publish (topic, key, value) and wait until Kafka has them."""
+    def publish(
+        self, records: list[tuple[str, bytes | None, bytes]], at_ms: list[int] | None = None
+    ) -> None:
+        """Publish (topic, key, value), at these Kafka timestamps; wait until Kafka has them."""
         producer = Producer(producer_config(self.settings))
-        for topic, key, value in records:
-            producer.produce(topic_name(self.settings, topic), key=key, value=value)
+        for number, (topic, key, value) in enumerate(records):
+            producer.produce(
+                topic_name(self.settings, topic),
+                key=key,
+                value=value,
+                timestamp=at_ms[number] if at_ms else 0,
+            )
             producer.poll(0)
         assert producer.flush(90) == 0
 
-    def values(self, topic: str) -> Iterator[bytes]:
-        """Committed values of a topic, partition by partition."""
+    def values(self, topic: str, partition: int | None = None) -> Iterator[bytes]:
+        """Committed values of a topic, of one partition or one after the other."""
         count = 1 if topics.BY_NAME[topic].single_partition else PARTITIONS
-        for partition in range(count):
-            for message in read_partition(self.settings, topic, partition):
+        for each in range(count) if partition is None else (partition,):
+            for message in read_partition(self.settings, topic, each):
                 yield message.value()
 
-    def log_lines(self) -> list[dict[str, object]]:
-        """All lines of the log except ticks."""
+    def log_lines(self, partition: int | None = None) -> list[dict[str, object]]:
+        """All lines of the log, or of a partition of it, except ticks."""
         decode = msgspec.json.Decoder().decode_lines
-        lines = [line for value in self.values(topics.EVENTS) for line in decode(value)]
+        lines = [line for value in self.values(topics.EVENTS, partition) for line in decode(value)]
         return [line for line in lines if line["type"] != "clock.tick"]
 
     def logs(self) -> str:
@@ -129,6 +136,15 @@ class Cluster:
                 return
             time.sleep(1.0)
         raise AssertionError(f"not drained in {DRAIN_S:.0f} s\n{self.logs()}")
+
+    def wait_logged(self, lines: int) -> None:
+        """Wait until so many lines are in the log."""
+        deadline = time.monotonic() + DRAIN_S
+        while len(self.log_lines()) < lines:
+            self.revive()
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not logged in {DRAIN_S:.0f} s\n{self.logs()}")
+            time.sleep(1.0)
 
     def drain_learner(self) -> None:
         """Wait until the learner has committed past every assessment there is."""

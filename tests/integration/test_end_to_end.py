@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.workload import events
 from schemas import topics
 from schemas.codec import InvalidEvent, Limits, decode_event
 from streams.runtime import wall_clock_ms
@@ -15,6 +16,8 @@ from streams.verify import replay_log
 from tests.schemas.malformed import MALFORMED, Malformed
 from tideline.sources import open_sources
 from tideline.sources.sample import sample_path
+
+from .cluster import PARTITIONS
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
@@ -41,6 +44,25 @@ def test_real_orders_through_two_workers_equal_a_replay_of_the_captured_log(clus
             assert report.equal, f"{report}\n{running.logs()}"
             counts.update(report.outputs)
         assert counts[topics.ASSESSMENTS] > 100
+
+
+def test_a_backlog_of_many_topics_is_logged_in_the_order_in_which_it_was_published(
+    cluster,
+) -> None:
+    published = events(6_000, 50, seed=7)
+    now_ms = wall_clock_ms()
+    timed = sorted(
+        zip(published, range(now_ms - 6_000, now_ms), strict=True), key=lambda each: each[0][0]
+    )
+    with cluster() as running:
+        running.publish([record for record, _ in timed], [at for _, at in timed])
+        for name in ("a", "b"):
+            running.start(name, "worker", "--roles", "intake")
+        running.wait_logged(len(published))
+        order = {msgspec.json.decode(v)["event_id"]: n for n, (_, _, v) in enumerate(published)}
+        for partition in range(PARTITIONS):
+            logged = [order[str(line["event_id"])] for line in running.log_lines(partition)]
+            assert logged == sorted(logged)
 
 
 def test_real_invoices_with_the_learner_on_move_lines_and_activate_models(cluster) -> None:
