@@ -2,9 +2,10 @@
 
 import os
 import time
+import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 
@@ -48,9 +49,36 @@ def open_site(bootstrap: str, prefix: str, folder: Path, partitions: int = PARTI
     return Site(settings, environment, folder)
 
 
+def producer_of(settings: Settings, *, linger_ms: int) -> Producer:
+    """A producer as the product's own, with its own patience for fuller batches."""
+    options: dict[str, Any] = {"linger.ms": linger_ms}
+    return Producer(producer_config(settings, None, **options))
+
+
 def publish(settings: Settings, batch: Iterable[Keyed]) -> int:
     """Write events, one a record; returns how many."""
-    producer = Producer(producer_config(settings, **{"linger.ms": 20}))
+    producer = producer_of(settings, linger_ms=20)
+    count = _produce(producer, settings, batch)
+    if producer.flush(60):
+        raise FatalError("publishing did not finish")
+    return count
+
+
+def publish_at_once(settings: Settings, batch: Iterable[Keyed]) -> tuple[int, float]:
+    """Write events in one transaction; returns how many, and when it was committed (monotonic)."""
+    options: dict[str, Any] = {"linger.ms": 20, "transaction.timeout.ms": 300_000}
+    name = f"{settings.kafka.topic_prefix}backlog"
+    producer = Producer(producer_config(settings, name, **options))
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    count = _produce(producer, settings, batch)
+    if producer.flush(60):
+        raise FatalError("publishing did not finish")
+    producer.commit_transaction(60)
+    return count, time.monotonic()
+
+
+def _produce(producer: Producer, settings: Settings, batch: Iterable[Keyed]) -> int:
     names = {topic: topic_name(settings, topic) for topic in topics.INPUT_TOPICS}
     count = 0
     for topic, key, value in batch:
@@ -61,8 +89,6 @@ def publish(settings: Settings, batch: Iterable[Keyed]) -> int:
                 break
             except BufferError:
                 producer.poll(0.05)
-    if producer.flush(60):
-        raise FatalError("publishing did not finish")
     return count
 
 
@@ -70,6 +96,24 @@ def alive(child: Child) -> None:
     """Raise ``FatalError`` with the end of its log when a worker has ended."""
     if child.process.poll() is not None:
         raise FatalError(f"{child.name} ended: {child.log.read_text('utf-8', 'replace')[-2000:]}")
+
+
+def wait_ready(child: Child) -> None:
+    """Wait until a worker has its partitions, restored."""
+    deadline = time.monotonic() + WAIT_S
+    while not _ready(child):
+        alive(child)
+        if time.monotonic() > deadline:
+            raise FatalError(f"{child.name} was not ready in {WAIT_S:.0f} s")
+        time.sleep(SAMPLE_S)
+
+
+def _ready(child: Child) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{child.port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 class Sample(NamedTuple):

@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 from confluent_kafka import murmur2
 
 from bench.cluster import PARTITIONS
@@ -11,6 +12,8 @@ from bench.workload import Keyed
 from features.engine import EngineConfig, FeatureEngine
 from features.lines import decode_lines
 from schemas import topics
+from schemas.codec import encode
+from schemas.outputs import Alert, Assessment, LimitChange
 from streams.artifacts import MemoryArtifacts, genesis
 from streams.intake import Intake
 from streams.records import Output, Record
@@ -109,3 +112,21 @@ def run_scoring(log: list[Record]) -> tuple[Timed, list[Scoring]]:
     for record in log:
         outputs += subjects[record.partition].process(record)
     return Timed(time.perf_counter() - started, outputs), subjects
+
+
+def run_encode(outputs: list[Output]) -> float:
+    """Seconds to encode these outputs of scoring anew."""
+    types: dict[str, Any] = {
+        topics.ASSESSMENTS: Assessment,
+        topics.ALERTS: Alert,
+        topics.LIMIT_CHANGES: LimitChange,
+    }
+    values = [
+        msgspec.json.decode(output.value or b"", type=types[output.topic])
+        for output in outputs
+        if output.topic in types
+    ]
+    started = time.perf_counter()
+    for value in values:
+        encode(value)
+    return time.perf_counter() - started

@@ -1,8 +1,19 @@
 """Events/s of intake and scoring on real Kafka, exactly once, the whole job."""
 
+from pathlib import Path
 from typing import Any
 
-from bench.cluster import FEEDS, PARTITIONS, Sample, Site, open_site, publish, rate, wait_for
+from bench.cluster import (
+    FEEDS,
+    PARTITIONS,
+    Sample,
+    Site,
+    open_site,
+    publish_at_once,
+    rate,
+    wait_for,
+    wait_ready,
+)
 from bench.peers.launch import (
     DURABLE_PYTHON_PEERS,
     PEERS,
@@ -15,19 +26,20 @@ from bench.workload import Keyed
 from ops.kafka import topic_name
 from tideline.children import Child, start, stop
 
+LAYOUTS = {"one_worker": ["intake,scoring"], "two_workers": ["intake", "scoring"]}
 
-def drains(site: Site, batch: list[Keyed]) -> dict[str, Any]:
-    """Publish the backlog once; intake alone drains it, then scoring alone what intake wrote."""
-    count = publish(site.settings, batch)
+
+def drains(site: Site, count: int) -> dict[str, Any]:
+    """Intake alone drains the published backlog, then scoring alone what intake wrote."""
     intake = _drain(site, "intake", count)
     scoring = _drain(site, "scoring", count)
     return {"intake_events_per_s": round(intake), "scoring_events_per_s": round(scoring)}
 
 
-def peers(site: Site, count: int, names: list[str], seconds: float) -> dict[str, Any]:
+def peers(site: Site, count: int, seconds: float) -> dict[str, Any]:
     """The peers drain the same backlog, one after the other."""
     found = {}
-    for name in names:
+    for name in PEERS:
         backlog = Backlog(
             bootstrap=site.settings.kafka.bootstrap_servers,
             topics=[topic_name(site.settings, feed) for feed in FEEDS],
@@ -73,18 +85,24 @@ def ratios(result: dict[str, Any]) -> dict[str, float | None]:
     }
 
 
-def together(bootstrap: str, site: Site, batch: list[Keyed]) -> dict[str, Any]:
-    """Both roles drain a backlog end to end: one worker with both, then a worker for each."""
+def together(bootstrap: str, folder: Path, batch: list[Keyed]) -> dict[str, Any]:
+    """Both roles drain a backlog end to end: one worker with both, then a worker for each.
+
+    The backlog is written in one transaction while the workers wait, ready; they see all of it at
+    its commit, and the time runs from there to the last event scored.
+    """
     found = {}
-    for layout, roles in (("one_worker", ["intake,scoring"]), ("two_workers", ["intake", "scoring"])):
-        own = open_site(bootstrap, f"{layout}.", site.folder)
-        count = publish(own.settings, batch)
+    for layout, roles in LAYOUTS.items():
+        own = open_site(bootstrap, f"{layout}.", folder)
         children = [_start(own, role) for role in roles]
         try:
+            for child in children:
+                wait_ready(child)
+            count, visible_at = publish_at_once(own.settings, batch)
             samples = wait_for(children[-1], "scoring", count)
         finally:
             stop(children)
-        found[layout] = round(rate(samples, count))
+        found[layout] = round(count / (samples[-1].at - visible_at))
     return {"together_events_per_s": found}
 
 
@@ -100,5 +118,3 @@ def _drain(site: Site, role: str, count: int) -> float:
     finally:
         stop([child])
     return rate(samples, count)
-
-

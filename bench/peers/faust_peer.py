@@ -24,7 +24,7 @@ def main() -> None:
     table = app.Table("totals", default=lambda: None, partitions=PARTITIONS)
     tally = Tally()
 
-    @app.agent(source)
+    @app.agent(source)  # type: ignore[untyped-decorator]
     async def total(stream: faust.Stream) -> None:
         async for event in stream:
             merchant = event["merchant_id"]

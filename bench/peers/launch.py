@@ -3,7 +3,6 @@
 A peer that cannot be had on this machine gives a reason instead of a figure.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,6 +12,9 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
 
 from deploy.kafka.local import LocalKafkaError, fetch_jars
 
@@ -41,7 +43,7 @@ class Backlog(NamedTuple):
     """A peer that is not done by then reports what it has."""
 
 
-class PeerResult(NamedTuple):
+class PeerResult(Struct, kw_only=True, frozen=True):
     """``events_per_s`` is None where ``error`` says why. The totals are over all merchants."""
 
     events_per_s: float | None = None
@@ -56,13 +58,12 @@ def run_peer(name: str, backlog: Backlog) -> PeerResult:
     """Let one of ``PEERS`` drain the backlog; what goes wrong is in the result."""
     with tempfile.TemporaryDirectory(prefix="bench-peer-") as folder:
         try:
-            found = _run(PEERS[name](folder), backlog, folder)
+            return _run(PEERS[name](folder), backlog, folder)
         except (PeerError, LocalKafkaError) as error:
             return PeerResult(error=str(error))
-    return PeerResult(**{field: found[field] for field in PeerResult._fields if field in found})
 
 
-def _run(command: list[str], backlog: Backlog, folder: str) -> dict[str, float]:
+def _run(command: list[str], backlog: Backlog, folder: str) -> PeerResult:
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -88,8 +89,7 @@ def _run(command: list[str], backlog: Backlog, folder: str) -> dict[str, float]:
     lines = [line for line in done.stdout.decode().splitlines() if line.startswith("{")]
     if not lines:
         raise PeerError(f"gave no figure: {done.stderr.decode('utf-8', 'replace')[-1000:]}")
-    found: dict[str, float] = json.loads(lines[-1])
-    return found
+    return msgspec.json.decode(lines[-1], type=PeerResult)
 
 
 def _call(command: list[str]) -> None:
