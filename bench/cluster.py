@@ -137,13 +137,13 @@ def wait_for(child: Child, stage: str, count: int) -> list[Sample]:
     raise FatalError(f"{child.name} did not take {count} events in {WAIT_S:.0f} s")
 
 
-def rate(samples: list[Sample], count: int) -> float:
-    """Events/s between the first sample with events and the last one before the end.
+def rate(samples: list[Sample], count: int, *, after: int = 0) -> float:
+    """Events/s between the first sample past ``after`` events and the last one before the end.
 
     The end itself is left out: when exactly within the last pause it came is not known. A backlog
     drained within two samples raises ``FatalError``.
     """
-    busy = [sample for sample in samples if 0 < sample.done < count]
+    busy = [sample for sample in samples if after < sample.done < count]
     if len(busy) < 2 or busy[0].done == busy[-1].done:
         raise FatalError(f"{count} events were drained too fast to time; raise --events")
     return (busy[-1].done - busy[0].done) / (busy[-1].at - busy[0].at)

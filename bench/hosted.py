@@ -29,6 +29,8 @@ class Figures(Struct):
     take_s: float = 0.0
     drain_s: float = 0.0
     tick_s: float = 0.0
+    tick_max_s: float = 0.0
+    """The longest tick: where a checkpoint begins."""
     commits: int = 0
     commit_s: float = 0.0
     """From the end of ``drain`` to the end of the commit."""
@@ -79,7 +81,9 @@ class TimedHost:
         self._drained = None
         outputs = self._host.tick(now_ms)
         if self._first:
-            self.figures.tick_s += time.perf_counter() - started
+            took = time.perf_counter() - started
+            self.figures.tick_s += took
+            self.figures.tick_max_s = max(self.figures.tick_max_s, took)
         return outputs
 
     def drain(self) -> list[Output]:

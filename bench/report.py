@@ -169,7 +169,6 @@ def _growth_cells(rows: list[dict[str, Any]]) -> Iterable[tuple[str, list[str]]]
     plain = {
         "events": "events",
         "events_per_s": "scoring, events/s, checkpoints running",
-        "intake_batches_events_per_s": "intake of NDJSON records, events/s",
         "rss_bytes_per_merchant": "resident bytes per merchant",
         "changelog_bytes_per_merchant": "bytes per merchant in a checkpoint",
         "checkpoint_bytes_per_s": "checkpoint bytes/s",

@@ -9,7 +9,6 @@ one with the end of the day in it.
 import cProfile
 import os
 import pstats
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -23,9 +22,11 @@ from bench import inprocess
 from bench.cluster import Site, open_site, publish, wait_for
 from bench.hosted import Figures
 from bench.workload import Keyed
+from ops.errors import FatalError
 from tideline.children import Child, free_port, stop
 
 ROOT = Path(__file__).resolve().parents[1]
+WARM_UP_RECORDS = 40
 TOP = 12
 """Functions named in the profile."""
 PACKAGES = ("schemas", "features", "detectors", "credit", "streams")
@@ -37,6 +38,7 @@ def in_process(batch: list[Keyed]) -> dict[str, Any]:
     records = inprocess.input_records(batch)
     intake = inprocess.run_intake(records)
     log = inprocess.log_records(intake.outputs)
+    inprocess.run_scoring(log[:WARM_UP_RECORDS])
     decode_s = inprocess.run_decode(log)
     engine_s, due = inprocess.run_engine(log)
     scoring, _ = inprocess.run_scoring(log)
@@ -136,8 +138,9 @@ def start_hosted(site: Site, role: str, **variables: str) -> tuple[Child, Path]:
 
 def end_hosted(child: Child, out: Path) -> Figures:
     """Stop a timed worker and read its figures."""
-    child.process.send_signal(signal.SIGTERM)
     stop([child])
+    if not out.exists():
+        raise FatalError(f"{child.name} gave no figures: {child.log.read_text('utf-8')[-2000:]}")
     return msgspec.json.decode(out.read_bytes(), type=Figures)
 
 

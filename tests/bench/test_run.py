@@ -48,6 +48,8 @@ def test_an_unknown_part_is_named() -> None:
 def test_the_rate_is_taken_between_samples_within_the_drain() -> None:
     samples = [Sample(0.0, 0), Sample(1.0, 100), Sample(3.0, 500), Sample(9.0, 1_000)]
     assert rate(samples, 1_000) == pytest.approx(200)
+    later = [*samples[:-1], Sample(4.0, 600), Sample(9.0, 1_000)]
+    assert rate(later, 1_000, after=300) == pytest.approx(100)
     with pytest.raises(FatalError, match="--events"):
         rate([Sample(0.0, 0), Sample(1.0, 100), Sample(2.0, 1_000)], 1_000)
 
@@ -92,8 +94,9 @@ def test_in_process_figures_cover_every_piece() -> None:
     assert found["assessments_due_per_1000_events"] > 0
     scoring = found["stages_in_process"]["scoring"]
     pieces = ("decode_us", "features_us", "assessments_us", "encode_us")
-    assert all(scoring[name] > 0 for name in pieces)
-    assert scoring["assessments_by_package"]
+    assert all(scoring[name] >= 0 for name in pieces)
+    assert scoring["total_us"] > 0
+    assert set(scoring["assessments_by_package"]) <= {f"{name}_us" for name in PACKAGES}
     assert any("intake" in name for name in found["stages_in_process"]["intake"]["profile"])
 
 
@@ -146,7 +149,6 @@ def test_a_report_shows_every_figure_of_its_result() -> None:
                     "merchants": 1_000,
                     "events": 601_000,
                     "events_per_s": 222_222,
-                    "intake_batches_events_per_s": 333_333,
                     "rss_bytes_per_merchant": 7_777,
                     "changelog_bytes_per_merchant": 555,
                     "checkpoint_bytes_per_s": 123_456,
@@ -161,7 +163,7 @@ def test_a_report_shows_every_figure_of_its_result() -> None:
     for figure in (
         *("311,111", "71,234", "98,765", "51,234", "no / wheel here", "6.1 ×", "1.25", "2.75"),
         *("41 ms", "142 ms", "243 ms", "4444", "19,998 events/s (not held)", "6.3 s", "222,222"),
-        *("333,333", "7,777", "555", "123,456", "44 ms", "1.5 s", "25.0%", "1,000,000 merchants"),
+        *("7,777", "555", "123,456", "44 ms", "1.5 s", "25.0%", "1,000,000 merchants"),
     ):
         assert figure in text, figure
 
