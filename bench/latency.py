@@ -73,6 +73,7 @@ def latency(
         "held": catch_up_s < HELD_S,
         "alert_ms": quantiles(list(delays["alert"].values())),
         "assessment_ms": quantiles(list(delays["assessment"].values())),
+        "alert_ms_max_by_second": by_second(delays["alert"]),
     }
 
 
@@ -138,6 +139,15 @@ def note(delays: dict[str, float], value: dict[str, Any], arrived_ns: int) -> No
     for cause in (value.get("evidence") or value.get("causes") or [])[-1:]:
         if cause.startswith(MARK) and cause not in delays:
             delays[cause] = (arrived_ns - int(cause.rpartition("-")[2])) / 1e6
+
+
+def by_second(delays: dict[str, float]) -> list[float]:
+    """The longest delay among the events of each second, in order: where a stall was, and when."""
+    longest: dict[int, float] = {}
+    for cause, delay_ms in delays.items():
+        second = int(cause.rpartition("-")[2]) // 1_000_000_000
+        longest[second] = max(longest.get(second, 0.0), delay_ms)
+    return [round(longest[second], 1) for second in sorted(longest)]
 
 
 def quantiles(values: list[float]) -> dict[str, float]:

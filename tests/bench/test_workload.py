@@ -8,7 +8,7 @@ import pytest
 from bench.generator import LEAD_IN_S, MARK, prepare, value
 from bench.growth import trade
 from bench.inprocess import input_records, run_intake
-from bench.latency import note
+from bench.latency import by_second, note
 from bench.workload import DAY_MS, HOUR_MS, START_MS, events, first_events
 from schemas import topics
 from schemas.events import BY_TAG
@@ -89,3 +89,5 @@ def test_a_delay_is_noted_once_and_only_for_marked_causes() -> None:
     note(delays, {"causes": ["lead-in-3-1000000"]}, 9_000_000)
     note(delays, {"causes": []}, 9_000_000)
     assert delays == {f"{MARK}7-1000000": 2.5}
+    later = {f"{MARK}8-2000000000": 7.0, f"{MARK}9-2000000001": 4.0}
+    assert by_second({**delays, **later}) == [2.5, 7.0]
