@@ -21,7 +21,7 @@ from ops.settings import load_settings
 from schemas import topics
 
 BURST_S = 0.002
-LEAD_IN_S = 5
+LEAD_IN_S = 10
 OVERDUE_PER_S = 200
 MARK = "late-"
 """Begins the identifier of an overdue instalment; the time of sending (ns) ends it."""

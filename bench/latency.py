@@ -32,6 +32,7 @@ WARM_UP_OVERDUE = 200
 SETTLE_S = 8.0
 CATCH_UP_S = 60.0
 HELD_S = 1.5
+"""Further behind than this at the end, the machine does not hold the rate."""
 DELAYS_MIN = 100
 
 
@@ -66,14 +67,15 @@ def latency(
         ended.set()
         reader.join(10)
         stop(children)
+    seconds_max_ms = by_second(delays["alert"])
     return {
         "rate_events_per_s": rate,
         "sent": sent,
         "catch_up_s": round(catch_up_s, 1),
-        "held": catch_up_s < HELD_S,
+        "held": catch_up_s < HELD_S and seconds_max_ms[-1] < HELD_S * 1000,
         "alert_ms": quantiles(list(delays["alert"].values())),
         "assessment_ms": quantiles(list(delays["assessment"].values())),
-        "alert_ms_max_by_second": by_second(delays["alert"]),
+        "alert_ms_max_by_second": seconds_max_ms,
     }
 
 
