@@ -81,18 +81,19 @@ class LocalKafkaError(RuntimeError):
 
 def missing_tools() -> str | None:
     """What this machine lacks to run a local Kafka, or None."""
-    tools = ("java",) if _fetched() else ("java", "mvn")
+    tools = ("java",) if _fetched(POM, _jars(f"kafka-{VERSION}")) else ("java", "mvn")
     missing = [tool for tool in tools if shutil.which(tool) is None]
     return f"{', '.join(missing)} not found" if missing else None
 
 
-def fetch_jars() -> Path:
-    """Folder of Kafka's jars, fetched through Maven on first use (one process at a time).
+def fetch_jars(pom: Path = POM, name: str = f"kafka-{VERSION}") -> Path:
+    """Folder of the jars that ``pom`` lists, by default Kafka's, fetched through Maven on first use
+    into the cache folder ``name`` (one process at a time).
 
     Raises ``LocalKafkaError`` when Maven is missing, fails or takes too long.
     """
-    folder = _jars()
-    if _fetched():
+    folder = _jars(name)
+    if _fetched(pom, folder):
         return folder
     maven = shutil.which("mvn")
     if maven is None:
@@ -100,10 +101,10 @@ def fetch_jars() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _fetched():
+        if _fetched(pom, folder):
             return folder
         command = [
-            *(maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"),
+            *(maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"),
             *(f"-DoutputDirectory={folder}", "-DincludeScope=runtime"),
         ]
         try:
@@ -113,24 +114,24 @@ def fetch_jars() -> Path:
         if done.returncode != 0:
             said = (done.stdout + done.stderr).decode("utf-8", "replace")
             raise LocalKafkaError(f"Maven failed: {said[-LOG_TAIL_CHARS:]}")
-        (folder / "complete").write_text(_wanted())
+        (folder / "complete").write_text(_wanted(pom))
     return folder
 
 
-def _jars() -> Path:
+def _jars(name: str) -> Path:
     base = os.environ.get("TIDELINE_CACHE") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tideline"
     )
-    return Path(base) / f"kafka-{VERSION}"
+    return Path(base) / name
 
 
-def _wanted() -> str:
-    return hashlib.sha256(POM.read_bytes()).hexdigest()
+def _wanted(pom: Path) -> str:
+    return hashlib.sha256(pom.read_bytes()).hexdigest()
 
 
-def _fetched() -> bool:
-    complete = _jars() / "complete"
-    return complete.exists() and complete.read_text() == _wanted()
+def _fetched(pom: Path, folder: Path) -> bool:
+    complete = folder / "complete"
+    return complete.exists() and complete.read_text() == _wanted(pom)
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,0 +1,1 @@
+"""Other stream processors doing a simpler job on the same events; see ``bench.peers.tally``."""
