@@ -13,6 +13,8 @@ from schemas.events import BY_TAG, CurrencyCode, Minor, TimestampMs
 
 SignedMinor = Annotated[int, Meta(ge=-(10**15), le=10**15)]
 Rating = Annotated[float, Meta(ge=0, le=5)]
+Score = Annotated[float, Meta(ge=-(10**6), le=10**6)]
+Reading = Annotated[float, Meta(ge=-(10**15), le=10**15)]
 
 
 class LogLine(Struct, gc=False):
@@ -56,6 +58,14 @@ class LogLine(Struct, gc=False):
     expires_at: TimestampMs | None = None
     digest: str | None = None
     document: str | None = None
+    other_debt_minor: Minor | None = None
+    tax_minor: Minor | None = None
+    declared_turnover_minor: Minor | None = None
+    period_start_at: TimestampMs | None = None
+    period_end_at: TimestampMs | None = None
+    score: Score | None = None
+    reading: Reading | None = None
+    role: str | None = None
 
 
 _decoder = msgspec.json.Decoder(LogLine)
@@ -75,13 +85,16 @@ def decode_lines(raw: bytes) -> list[LogLine]:
     try:
         return _decoder.decode_lines(raw)
     except msgspec.ValidationError:
-        return [_decode_line(line) for line in raw.split(b"\n") if line.strip()]
+        return [decode_line(line) for line in raw.split(b"\n") if line.strip()]
 
 
-def _decode_line(raw: bytes) -> LogLine:
+def decode_line(raw: bytes) -> LogLine:
+    """One line of the log, by the rules of ``decode_lines``. Raises ``msgspec.DecodeError``."""
     try:
         return _decoder.decode(raw)
     except msgspec.ValidationError:
-        fields: dict[str, Any] = msgspec.json.decode(raw)
-        declared = _DECLARED.get(fields.get("type", ""), _BASE)
+        fields: Any = msgspec.json.decode(raw)
+        if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
+            raise
+        declared = _DECLARED.get(fields["type"], _BASE)
         return msgspec.convert({k: v for k, v in fields.items() if k in declared}, LogLine)
