@@ -82,6 +82,9 @@ FEATURE_VERSION = "f2"
 PEERS_MIN = 20
 """Merchants of a segment below which there is no percentile."""
 
+PEERS_EN, PEERS_ZH = ", against peers", "（同业百分位）"
+"""Ends of the labels of percentiles."""
+
 
 def _peer(feature: Feature) -> Feature:
     """The percentile of an amount within the segment. It moves the way of the amount."""
@@ -92,7 +95,8 @@ def _peer(feature: Feature) -> Feature:
         windows=feature.windows,
         formula=f"percentile of {feature.name} within the segment",
         direction=feature.direction,
-        label=f"{feature.label}, against peers",
+        label=feature.label + PEERS_EN,
+        label_zh=feature.label_zh + PEERS_ZH,
         cold_start=f"NaN without {feature.name}, or with fewer than {PEERS_MIN} peers that have it",
         types=feature.types,
         feeds=feature.feeds,

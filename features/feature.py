@@ -26,6 +26,7 @@ class Feature(Struct, kw_only=True, frozen=True):
     formula: str
     direction: Direction
     label: str
+    label_zh: str
     cold_start: str
     types: tuple[str, ...]
     feeds: tuple[Feed, ...]
