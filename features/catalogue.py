@@ -89,7 +89,7 @@ PEERS_EN, PEERS_ZH = ", against peers", "（同业百分位）"
 def _peer(feature: Feature) -> Feature:
     """The percentile of an amount within the segment. It moves the way of the amount."""
     return Feature(
-        name=feature.name.removesuffix("_minor") + "_peer_percentile",
+        name=percentile_of(feature.name),
         family="peers",
         unit="ratio",
         windows=feature.windows,
@@ -101,6 +101,11 @@ def _peer(feature: Feature) -> Feature:
         types=feature.types,
         feeds=feature.feeds,
     )
+
+
+def percentile_of(amount: str) -> str:
+    """Name of the percentile of an amount."""
+    return amount.removesuffix("_minor") + "_peer_percentile"
 
 
 _OWN: tuple[Feature, ...] = (

@@ -13,10 +13,12 @@ Feed = Literal["transactions", "logistics", "payments", "signals", "lending", "p
 class Feature(Struct, kw_only=True, frozen=True):
     """One entry of the vector.
 
-    ``direction`` is the side that is riskier, ``usual`` names the feature that holds its usual
-    level, ``types`` the event types that it is made of, ``feeds`` the feeds without which it says
-    nothing (it is NaN while one of them is quiet for everyone), ``transform`` the scale on which a
-    model should read it, and ``money`` whether it is an amount of the merchant's currency.
+    ``windows`` are written as ``features.windows`` reads them, ``label`` and ``label_zh`` name it
+    to people in English and Simplified Chinese. ``direction`` is the side that is riskier,
+    ``usual`` names the feature that holds its usual level, ``types`` the event types that it is
+    made of (a feed's name stands for all of its), ``feeds`` the feeds without which it says nothing
+    (it is NaN while one of them is quiet for everyone), ``transform`` the scale on which a model
+    should read it, and ``money`` whether it is an amount of the merchant's currency.
     """
 
     name: str

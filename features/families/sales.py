@@ -303,7 +303,8 @@ SURPRISE: tuple[Feature, ...] = (
         unit="score",
         windows=("6h before 1h", "27d before 1d", "decaying"),
         formula="(n - e) / sqrt(e + 1); n = orders paid + invoices issued over hours 2-7, e = "
-        "(those of days 2-28) / 27 x the share that the hour profile gives to these hours of the day",
+        "(those of days 2-28) / 27 x the share that the hour profile gives to these hours of the "
+        "day",
         direction="down",
         label="Sales of the last 6 hours against their usual",
         label_zh="近6小时成交笔数对平常的偏离度",
