@@ -5,8 +5,8 @@ import math
 import pytest
 from hypothesis import given
 
-from detectors.transform import INPUT_NAMES, MISSING, model_inputs
 from detectors.prior import PRIOR
+from detectors.transform import INPUT_NAMES, MISSING, model_inputs
 from features.catalogue import CATALOGUE, INDEX, NAMES
 from tests.detectors.merchants import any_vector, vector_of
 
