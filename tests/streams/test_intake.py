@@ -165,7 +165,9 @@ def test_a_policy_with_an_error_is_refused_with_the_reason(
 def test_a_roll_back_names_a_known_model_version(
     intake: Intake, make_event: Make, to_record: ToRecord
 ) -> None:
-    intake.take(to_record(make_event("model.rollback", "*", actor="a", version=PRIOR_VERSION)), NOW_MS)
+    intake.take(
+        to_record(make_event("model.rollback", "*", actor="a", version=PRIOR_VERSION)), NOW_MS
+    )
     intake.take(to_record(make_event("model.rollback", "*", actor="a", version="no")), NOW_MS)
     outputs = intake.flush()
     assert {line["version"] for (line,) in log_lines(outputs).values()} == {PRIOR_VERSION}
