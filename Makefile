@@ -27,6 +27,7 @@ bench: $(STAMP)
 
 schema: $(STAMP)
 	$(BIN)/tideline schema --out schemas/generated
+	$(BIN)/tideline features --markdown > docs/features.md
 
 # Dependencies are installed from the lock file with hashes, then the project itself.
 $(STAMP): requirements.lock pyproject.toml

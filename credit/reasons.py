@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from detectors.reasons import FACTS, GOOD, format_value
+from detectors.facts import FACTS
+from detectors.reasons import GOOD, format_value
 from schemas.outputs import Reason
 
 REASONS_MAX = 6

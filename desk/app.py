@@ -38,9 +38,9 @@ def create_app(
 ) -> Starlette:
     """The desk over what ``engine`` holds.
 
-    ``token`` opens the first session at ``/login?token=…`` and is spent by that. ``labels`` gives
-    for a feature's name its label and unit (``minor``, ``count``, ``ratio``, ``days``, ``score``).
-    ``clock`` is wall-clock seconds for the time a page was made. It only reads ClickHouse.
+    ``token`` opens the first session at ``/login?token=…`` and is spent by that. ``labels`` says
+    how features are shown; one that it lacks is shown by its name. ``clock`` is wall-clock seconds
+    for the time a page was made. It only reads ClickHouse.
     """
     pages = _Pages(engine, labels or {}, clock)
     sessions = Sessions(token)
@@ -137,7 +137,9 @@ class _Pages:
             refresh_s=None,
             merchant_id=merchant_id,
             latest=self._explained(latest) if latest else None,
-            features=present.features(latest, self._labels, latest["currency"]) if latest else [],
+            families=present.features(latest, self._labels, latest["currency"]) if latest else [],
+            available=present.available(latest, self._labels) if latest else 0,
+            known=len(self._labels),
             history=history,
             alerts=[self._explained(row) for row in alerts],
             changes=[self._explained(row) for row in changes],

@@ -2,14 +2,39 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.currencies import minor_digits
 
 NOTHING = "–"
-Labels = Mapping[str, tuple[str, str]]
+ABSENT = "not available"
 
-_UNITS = {"days": "days", "score": "", "count": ""}
+
+class Label(NamedTuple):
+    """How a feature is shown: its name in English and Chinese, its unit and its family."""
+
+    text: str
+    text_zh: str
+    unit: str
+    family: str
+
+
+Labels = Mapping[str, Label]
+"""By the feature's name, in the order in which features are shown."""
+
+
+class Shown(NamedTuple):
+    """One feature on a page."""
+
+    name: str
+    text: str
+    text_zh: str
+    value: str
+
+
+_UNITS = {"score": "", "count": ""}
+_OTHER = "others"
+"""Family of features that the catalogue at hand does not know."""
 
 
 def money(minor: int | float | None, currency: str) -> str:
@@ -40,9 +65,11 @@ def number(value: float | None) -> str:
 def quantity(value: float | None, unit: str, currency: str) -> str:
     """A feature's value in its unit (see ``tideline features``)."""
     if value is None:
-        return "not available"
+        return ABSENT
     if unit == "minor":
         return money(value, currency)
+    if unit == "flag":
+        return "yes" if value else "no"
     if unit == "ratio":
         return share(value)
     return f"{number(value)} {_UNITS.get(unit, unit)}".rstrip()
@@ -77,29 +104,44 @@ def reasons(row: Mapping[str, Any], labels: Labels, currency: str) -> list[dict[
         row["contributions"],
         strict=True,
     ):
-        label, unit = labels.get(feature, (words(feature), ""))
+        label = _label(feature, labels)
         found.append(
             {
                 "text": text or words(code),
-                "label": label,
-                "value": None if value is None else quantity(value, unit, currency),
-                "usual": None if usual is None else quantity(usual, unit, currency),
+                "label": label.text,
+                "label_zh": label.text_zh,
+                "value": None if value is None else quantity(value, label.unit, currency),
+                "usual": None if usual is None else quantity(usual, label.unit, currency),
                 "contribution": contribution,
             }
         )
     return found
 
 
-def features(row: Mapping[str, Any], labels: Labels, currency: str) -> list[tuple[str, str, str]]:
-    """Name, label and value of each feature of an assessment, in the order of ``labels``."""
+def features(
+    row: Mapping[str, Any], labels: Labels, currency: str
+) -> list[tuple[str, list[Shown]]]:
+    """The features that an assessment carries by family, in the order of ``labels``."""
     vector = dict(zip(row["names"], row["vector"], strict=True))
     order = [name for name in labels if name in vector]
     order += sorted(name for name in vector if name not in labels)
-    result = []
+    families: dict[str, list[Shown]] = {}
     for name in order:
-        label, unit = labels.get(name, (words(name), ""))
-        result.append((name, label, quantity(vector[name], unit, currency)))
-    return result
+        label = _label(name, labels)
+        value = quantity(vector[name], label.unit, currency)
+        shown = Shown(name, label.text, label.text_zh, value)
+        families.setdefault(label.family, []).append(shown)
+    return [(words(family), members) for family, members in families.items()]
+
+
+def available(row: Mapping[str, Any], labels: Labels) -> int:
+    """How many of the features of ``labels`` an assessment has a value of."""
+    pairs = zip(row["names"], row["vector"], strict=True)
+    return sum(name in labels and value is not None for name, value in pairs)
+
+
+def _label(name: str, labels: Labels) -> Label:
+    return labels.get(name) or Label(words(name), "", "", _OTHER)
 
 
 def movement(change: Mapping[str, Any]) -> str:

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from detectors.anomaly import anomaly_score
 from detectors.default_risk import Model, score
-from detectors.reasons import FACTS, GOOD, Currency, insufficient_history, make_reason
+from detectors.facts import FACTS
+from detectors.reasons import GOOD, Currency, insufficient_history, make_reason
 from detectors.sentinels import SEVERITY_RANK, Hit
 from detectors.transform import model_inputs
 from detectors.vectors import Vector, as_floats

@@ -6,6 +6,7 @@ Plain float arithmetic of ``math``, so that any host computes the same bits.
 import math
 from collections.abc import Callable, Mapping
 
+from detectors.prior import PRIOR
 from detectors.vectors import Vector, as_floats
 from features.catalogue import CATALOGUE, INDEX
 
@@ -17,10 +18,12 @@ INDICATED: tuple[str, ...] = (
     "void_share_28d",
     "settlement_to_sales_28d_ratio",
     "net_inflow_28d_minor",
-    "review_mean_92d",
+    "review_mean_13w",
     "repayment_late_share",
+    "bureau_score",
+    "sensor_days_28d",
 )
-"""The feature that stands for each feed. An indicator for every feature would repeat these."""
+"""The feature that stands for each source. An indicator for every feature would repeat these."""
 
 IDENTITY_MAX = 100.0
 """Shares, ratios, stars and days of a month lie within; beyond it a ratio says no more."""
@@ -32,11 +35,16 @@ _TRANSFORMS: Mapping[str, Callable[[float], float]] = {
     "asinh": lambda value: min(max(math.asinh(value), -LOG_MAX), LOG_MAX),
     "identity": lambda value: min(max(value, -IDENTITY_MAX), IDENTITY_MAX),
 }
-_PLAN = tuple((i, f.name, _TRANSFORMS[f.transform]) for i, f in enumerate(CATALOGUE))
+_PLAN = tuple(
+    (i, f.name, _TRANSFORMS[f.transform]) for i, f in enumerate(CATALOGUE) if f.name in PRIOR
+)
 _FLAGS = tuple((INDEX[name], MISSING + name) for name in INDICATED)
 
-INPUT_NAMES: tuple[str, ...] = (*(f.name for f in CATALOGUE), *(name for _, name in _FLAGS))
-"""Names of all model inputs, in order."""
+INPUT_NAMES: tuple[str, ...] = (*(name for _, name, _ in _PLAN), *(name for _, name in _FLAGS))
+"""Names of all model inputs: the features of the prior in the order of the catalogue, indicators.
+
+The model reads part of the catalogue, as ``detectors.prior`` explains.
+"""
 
 
 def model_inputs(vector: Vector) -> dict[str, float]:

@@ -1,472 +1,126 @@
 """What each feature means: the one table behind the vector, the documentation and the reasons.
 
 The order of the table is the order of the vector. A value that is not available is NaN, never 0.
-"Days a-b" count back from the day (UTC) of ``as_of``, which is day 1; a window of N days is days
-1-N. *Turnover* over days is ``max(paid - refunded - cancelled, issued - voided, 0)``: orders and
-invoices are two views of the same sales. Corrections count on the day of what they correct.
+
+**Time.** "Days a-b" count back from the UTC day of ``as_of``, which is day 1. "Hours a-b" count
+back from the clock hour of ``as_of``, which is hour 1. Weeks begin on Monday (UTC); week 0 is the
+week of ``as_of``, weeks 1, 2 ... lie before it. A *period* is 28 days counted from 1970-01-01
+(day number // 28). *Share* of a in b is a / b within 0-1, 1 where b is 0 and a is not, NaN where
+neither is above 0.
+
+**What is held.** Every ring holds the last units up to the head, the latest day (week, hour) of any
+business event of the merchant: 48 hours, 94 days (day ring), 30 days (short ring), 54 weeks (year
+ring), 14 weeks (week ring). An event more than 93 days before the head changes nothing and is
+counted. What lies outside a ring is not held in it and comes into no sum. Counts of the short ring
+and of promises stop at 65,535 a day. Amounts in another currency than the merchant's first are not
+added up.
+
+- *Corrections* (cancelled, refunded, invoice.voided) amend the day or week of the original,
+  ``ordered_at`` or ``issued_at``, where given and not later than the event; else their own.
+- *Net orders* = paid - cancelled - refunded, *net invoices* = issued - voided, by day (day ring).
+  *Turnover* over days is ``max(net orders, net invoices, 0)`` of the sums: orders and invoices are
+  two views of the same sales. Year ring: *net sales documents* = net orders + net invoices. Week
+  ring: *week orders* = paid - cancelled, week refunds, week invoices (issued), week voids, week
+  settlements; counts week sales (orders + invoices), week disputes, week reviews, week ratings
+  (stars x 100, rounded half to even); corrections by their original, others by their own time.
+- *Short ring*, by day: refunded, voided, settled (by day received), purchases (received - voided
+  ones of side received), credited, debited; counts of orders, invoices, cancellations, disputes,
+  parcels dispatched, returned, lost, payments failed, sensor readings, deliveries with
+  ``promised_at`` and those on a later UTC day than promised; orders and cancellations count on
+  the day of the order. *Dispatch hours* and *delivery hours*: whole hours (rounded down, within
+  0-10,000) from ``ordered_at`` to the event, by day of the event, and how many were timed.
+- *An order without a parcel*, by day: max(orders - cancellations - shipped, 0). A parcel is shipped
+  on the day of its ``ordered_at``, else on the oldest day within the short ring, at most 27 days
+  before it, that has an order without a parcel, else on its own day.
+- *Open parcels*, by day of dispatch (short ring): a delivery, return or loss closes one of the
+  oldest day that has any.
+- *Promises*, by day promised (42 before the head to 35 after it; others are counted and dropped):
+  made and open. Orders make them where they carry ``promised_at``; dispatches do for merchants
+  whose orders never did. Delivery, return and loss close one of the day of ``promised_at``, else
+  of the oldest day that has an open one; so does a cancellation, which also unmakes it, where it
+  has ``promised_at`` or the merchant's orders carry promises.
+- *Open deliveries*, amounts by day (short ring): a delivery with an amount adds it on the day of
+  its ``ordered_at`` (else its own); a settlement takes its amount off the day of its ``ordered_at``
+  where that is given and held, the rest of it (all of it where not given) off the oldest days that
+  have any; what is left then is dropped.
+- *Open invoices*, amounts by week (week ring): an issued invoice adds, a void takes off its
+  original's week, money that comes in (credited, settled) takes off the oldest weeks that have any.
+  A week never goes below 0.
+- *Activity*: an order paid, a dispatch, a settlement, an account movement, a utility payment, an
+  invoice issued or received, a bill accepted or settled, a tax return, a sensor reading.
+- *Bitmaps* of buyers (``counterparty_id`` of orders paid and invoices issued) and suppliers (of
+  invoices received): 512 bits for the period of the head, 512 for the one before; the bit of a
+  counterparty is its 64-bit hash modulo 512. A sale to a named buyer counts in the period; it
+  counts as new where its bit was set in neither. Events of the period before the head's go to that
+  period's bitmap and counts; older ones are left out. *Tables* of buyers and suppliers hold 6
+  counterparties by amount (Space-Saving: Metwally et al., 2005): a known one adds its amount, an
+  unknown one takes a free place, else the place of the least (of equal ones the first), adding to
+  its amount; the *total* adds every amount. Events enter in order of arrival, with 0 amount left
+  out. When the head enters a later period all amounts and the total are halved (rounded down) once
+  for each period passed.
+- *Hour profile*: orders paid + invoices issued by hour of the day (UTC), in order of arrival;
+  halved (rounded down) likewise.
+- *Days held* of dishonoured bills, court cases (defendant) and register changes: the latest 8 of
+  each; utility payments: the latest 8 distinct days.
+
+**Feeds.** While a feed is quiet for everyone (see ``features.feeds``), every feature that needs it
+is NaN for the merchants that have used it. **Peers.** Each amount is also given as its percentile
+among the partition's merchants of the same segment: (those below + half of those equal) / all,
+by the value that each had when last assessed, in bins of half an octave; NaN with fewer than 20.
 """
 
 import hashlib
-from typing import Literal
 
 import msgspec
-from msgspec import Struct
 
-FEATURE_VERSION = "f1"
+from features.families import cash, customers, invoices, lending, logistics, sales, signals
+from features.feature import Feature
+
+FEATURE_VERSION = "f2"
 """Version of the table and of the arithmetic behind it; changes with either."""
 
-Unit = Literal["minor", "count", "ratio", "days", "score"]
-Direction = Literal["up", "down", "none"]
-Transform = Literal["log1p", "identity", "asinh"]
+PEERS_MIN = 20
+"""Merchants of a segment below which there is no percentile."""
+
+PEERS_EN, PEERS_ZH = ", against peers", "（同业百分位）"
+"""Ends of the labels of percentiles."""
 
 
-class Feature(Struct, kw_only=True, frozen=True):
-    """One entry of the vector.
-
-    ``direction`` is the side that is riskier, ``usual`` names the feature that holds its usual
-    level, ``feeds`` the event types without which it stays NaN (or 0, see ``cold_start``),
-    ``transform`` the scale on which a model should read it, and ``money`` whether it is an amount
-    of the merchant's currency.
-    """
-
-    name: str
-    unit: Unit
-    windows: tuple[str, ...]
-    formula: str
-    direction: Direction
-    label: str
-    cold_start: str
-    feeds: tuple[str, ...]
-    usual: str | None = None
-    transform: Transform = "identity"
-    money: bool = False
+def _peer(feature: Feature) -> Feature:
+    """The percentile of an amount within the segment. It moves the way of the amount."""
+    return Feature(
+        name=percentile_of(feature.name),
+        family="peers",
+        unit="ratio",
+        windows=feature.windows,
+        formula=f"percentile of {feature.name} within the segment",
+        direction=feature.direction,
+        label=feature.label + PEERS_EN,
+        label_zh=feature.label_zh + PEERS_ZH,
+        cold_start=f"NaN without {feature.name}, or with fewer than {PEERS_MIN} peers that have it",
+        types=feature.types,
+        feeds=feature.feeds,
+    )
 
 
-_SALES = ("order.paid", "invoice.issued")
-_NO_SALES = "NaN until the first sale"
-_USUAL = "NaN with fewer than 28 days of sales history before day 28"
+def percentile_of(amount: str) -> str:
+    """Name of the percentile of an amount."""
+    return amount.removesuffix("_minor") + "_peer_percentile"
 
-CATALOGUE: tuple[Feature, ...] = (
-    Feature(
-        name="turnover_7d_minor",
-        unit="minor",
-        windows=("7d",),
-        formula="turnover over days 1-7",
-        direction="down",
-        label="Sales of the last 7 days",
-        cold_start=_NO_SALES,
-        feeds=_SALES,
-        transform="log1p",
-        money=True,
-    ),
-    Feature(
-        name="turnover_28d_minor",
-        unit="minor",
-        windows=("28d",),
-        formula="turnover over days 1-28",
-        direction="down",
-        label="Sales of the last 28 days",
-        cold_start=_NO_SALES,
-        feeds=_SALES,
-        usual="turnover_usual_28d_minor",
-        transform="log1p",
-        money=True,
-    ),
-    Feature(
-        name="turnover_usual_28d_minor",
-        unit="minor",
-        windows=("56d before 28d",),
-        formula="turnover over the n days of days 29-84 since the first sale, times 28 / n",
-        direction="down",
-        label="Usual sales of 28 days",
-        cold_start=_USUAL,
-        feeds=_SALES,
-        transform="log1p",
-        money=True,
-    ),
-    Feature(
-        name="turnover_change_7d_ratio",
-        unit="ratio",
-        windows=("7d", "56d before 28d"),
-        formula="turnover_7d_minor / (turnover_usual_28d_minor / 4)",
-        direction="down",
-        label="Sales of the last 7 days against usual",
-        cold_start=_USUAL + ", or where the usual is 0",
-        feeds=_SALES,
-        transform="log1p",
-    ),
-    Feature(
-        name="turnover_change_28d_ratio",
-        unit="ratio",
-        windows=("28d", "56d before 28d"),
-        formula="turnover_28d_minor / turnover_usual_28d_minor",
-        direction="down",
-        label="Sales of the last 28 days against usual",
-        cold_start=_USUAL + ", or where the usual is 0",
-        feeds=_SALES,
-        transform="log1p",
-    ),
-    Feature(
-        name="turnover_volatility_ratio",
-        unit="ratio",
-        windows=("84d",),
-        formula="population standard deviation / mean of the turnover of up to 12 weeks, counted "
-        "back from as_of, that lie wholly after the first sale",
-        direction="up",
-        label="Unsteadiness of weekly sales",
-        cold_start="NaN with fewer than 4 such weeks, or without sales in them",
-        feeds=_SALES,
-    ),
-    Feature(
-        name="sales_count_28d",
-        unit="count",
-        windows=("28d",),
-        formula="max(orders paid, invoices issued) over days 1-28",
-        direction="down",
-        label="Number of sales in 28 days",
-        cold_start=_NO_SALES,
-        feeds=_SALES,
-        transform="log1p",
-    ),
-    Feature(
-        name="sale_size_28d_minor",
-        unit="minor",
-        windows=("28d",),
-        formula="paid / orders, or issued / invoices where more was issued than paid; days 1-28",
-        direction="none",
-        label="Average sale in 28 days",
-        cold_start="NaN without a sale in the window",
-        feeds=_SALES,
-        transform="log1p",
-        money=True,
-    ),
-    Feature(
-        name="active_days_28d",
-        unit="count",
-        windows=("28d",),
-        formula="days 1-28 with activity: an order paid, a dispatch, a settlement, an account "
-        "movement, a utility payment, an invoice issued or received, a bill accepted or settled, "
-        "a tax return or a sensor reading",
-        direction="down",
-        label="Days with business in the last 28",
-        cold_start="NaN until the first event",
-        feeds=("any",),
-    ),
-    Feature(
-        name="silence_days",
-        unit="days",
-        windows=("now",),
-        formula="as_of - time of the latest activity (see active_days_28d), at least 0",
-        direction="up",
-        label="Days since the last business event",
-        cold_start="NaN until the first activity",
-        feeds=("any",),
-        usual="silence_usual_days",
-        transform="log1p",
-    ),
-    Feature(
-        name="silence_usual_days",
-        unit="days",
-        windows=("92d",),
-        formula="longest distance between neighbouring active days within days 1-92",
-        direction="none",
-        label="Longest usual pause",
-        cold_start="NaN with fewer than 5 active days",
-        feeds=("any",),
-        transform="log1p",
-    ),
-    Feature(
-        name="refund_share_28d",
-        unit="ratio",
-        windows=("28d",),
-        formula="amount refunded / amount paid over days 1-28 by day of order, at most 1",
-        direction="up",
-        label="Share of sales refunded",
-        cold_start="NaN where nothing was paid or refunded in the window",
-        feeds=("order.paid", "order.refunded"),
-        usual="refund_share_usual",
-    ),
-    Feature(
-        name="refund_share_usual",
-        unit="ratio",
-        windows=("63d before 28d",),
-        formula="the same over days 29-91",
-        direction="none",
-        label="Usual share of sales refunded",
-        cold_start=_USUAL,
-        feeds=("order.paid", "order.refunded"),
-    ),
-    Feature(
-        name="dispute_share_28d",
-        unit="ratio",
-        windows=("28d",),
-        formula="disputes / max(orders paid, invoices issued) over days 1-28, at most 1",
-        direction="up",
-        label="Share of sales disputed",
-        cold_start="NaN where nothing was sold or disputed in the window",
-        feeds=("order.disputed",),
-        usual="dispute_share_usual",
-    ),
-    Feature(
-        name="dispute_share_usual",
-        unit="ratio",
-        windows=("63d before 28d",),
-        formula="the same over days 29-91",
-        direction="none",
-        label="Usual share of sales disputed",
-        cold_start=_USUAL,
-        feeds=("order.disputed",),
-    ),
-    Feature(
-        name="cancel_share_28d",
-        unit="ratio",
-        windows=("28d",),
-        formula="orders cancelled / orders paid over days 1-28 by day of order, at most 1",
-        direction="up",
-        label="Share of orders cancelled",
-        cold_start="NaN where nothing was ordered or cancelled in the window",
-        feeds=("order.paid", "order.cancelled"),
-    ),
-    Feature(
-        name="void_share_28d",
-        unit="ratio",
-        windows=("28d",),
-        formula="amount voided / amount issued over days 1-28 by day of invoice, at most 1",
-        direction="up",
-        label="Share of invoiced sales voided",
-        cold_start="NaN where nothing was issued or voided in the window",
-        feeds=("invoice.issued", "invoice.voided"),
-        usual="void_share_usual",
-    ),
-    Feature(
-        name="void_share_usual",
-        unit="ratio",
-        windows=("63d before 28d",),
-        formula="the same over days 29-91",
-        direction="none",
-        label="Usual share of invoiced sales voided",
-        cold_start=_USUAL,
-        feeds=("invoice.issued", "invoice.voided"),
-    ),
-    Feature(
-        name="overdue_shipments",
-        unit="count",
-        windows=("92d",),
-        formula="delivery promises of the last 92 full days that are neither delivered, returned, "
-        "lost nor cancelled; overdue from the end of the promised day",
-        direction="up",
-        label="Overdue deliveries",
-        cold_start="NaN until the first promise",
-        feeds=("promised_at on order.paid or shipment.dispatched",),
-        transform="log1p",
-    ),
-    Feature(
-        name="overdue_shipment_share",
-        unit="ratio",
-        windows=("28d",),
-        formula="overdue promises / promises of the last 28 full days",
-        direction="up",
-        label="Share of due deliveries that are overdue",
-        cold_start="NaN where no promise fell due in the window",
-        feeds=("promised_at on order.paid or shipment.dispatched",),
-    ),
-    Feature(
-        name="late_delivery_share_28d",
-        unit="ratio",
-        windows=("28d",),
-        formula="deliveries on a later day than promised / deliveries with promised_at, days 1-28",
-        direction="up",
-        label="Share of deliveries that came late",
-        cold_start="NaN without such a delivery in the window",
-        feeds=("shipment.delivered",),
-    ),
-    Feature(
-        name="unshipped_share_28d",
-        unit="ratio",
-        windows=("28d before 3d",),
-        formula="orders of days 4-31 without dispatch / orders of those days, cancelled ones left "
-        "out; a dispatch without ordered_at serves the oldest such order of 31 days",
-        direction="up",
-        label="Share of paid orders not shipped",
-        cold_start="NaN without a logistics feed, or without orders in the window",
-        feeds=("order.paid", "shipment.dispatched"),
-    ),
-    Feature(
-        name="settlement_to_sales_28d_ratio",
-        unit="ratio",
-        windows=("28d",),
-        formula="settlements received over days 1-28 / turnover_28d_minor",
-        direction="down",
-        label="Settlements against sales",
-        cold_start="NaN until the first settlement, or without turnover",
-        feeds=("settlement.received",),
-        transform="log1p",
-    ),
-    Feature(
-        name="purchases_to_sales_28d_ratio",
-        unit="ratio",
-        windows=("28d",),
-        formula="invoices received less those voided over days 1-28 / turnover_28d_minor",
-        direction="up",
-        label="Purchases against sales",
-        cold_start="NaN until the first purchase invoice, or without turnover",
-        feeds=("invoice.received",),
-        transform="log1p",
-    ),
-    Feature(
-        name="net_inflow_28d_minor",
-        unit="minor",
-        windows=("28d",),
-        formula="account credits less debits over days 1-28",
-        direction="down",
-        label="Net inflow of 28 days",
-        cold_start="NaN until the first account movement",
-        feeds=("account.credited", "account.debited"),
-        transform="asinh",
-        money=True,
-    ),
-    Feature(
-        name="failed_payments_28d",
-        unit="count",
-        windows=("28d",),
-        formula="failed payments over days 1-28",
-        direction="up",
-        label="Failed payments in 28 days",
-        cold_start="0 without the feed; NaN until the first event",
-        feeds=("payment.failed",),
-        transform="log1p",
-    ),
-    Feature(
-        name="dishonoured_bills_92d",
-        unit="count",
-        windows=("92d",),
-        formula="dishonoured bills over days 1-92",
-        direction="up",
-        label="Dishonoured bills in 92 days",
-        cold_start="0 without the feed; NaN until the first event",
-        feeds=("bill.dishonoured",),
-        transform="log1p",
-    ),
-    Feature(
-        name="court_cases_92d",
-        unit="count",
-        windows=("92d",),
-        formula="court cases over days 1-92",
-        direction="up",
-        label="Court cases in 92 days",
-        cold_start="0 without the feed; NaN until the first event",
-        feeds=("court.case",),
-        transform="log1p",
-    ),
-    Feature(
-        name="registration_changes_92d",
-        unit="count",
-        windows=("92d",),
-        formula="changes in the business register over days 1-92",
-        direction="up",
-        label="Registration changes in 92 days",
-        cold_start="0 without the feed; NaN until the first event",
-        feeds=("registration.changed",),
-        transform="log1p",
-    ),
-    Feature(
-        name="review_mean_92d",
-        unit="score",
-        windows=("92d",),
-        formula="mean rating of the reviews of days 1-92, each rounded to 0.01",
-        direction="down",
-        label="Average review (0 to 5)",
-        cold_start="NaN without a rated review in the window",
-        feeds=("review.posted",),
-    ),
-    Feature(
-        name="tenure_days",
-        unit="days",
-        windows=("all",),
-        formula="days from the first business event to as_of, both counted",
-        direction="down",
-        label="Days of observed history",
-        cold_start="NaN until the first event",
-        feeds=("any",),
-        transform="log1p",
-    ),
-    Feature(
-        name="exposure_minor",
-        unit="minor",
-        windows=("now",),
-        formula="disbursed less repaid, over all loans, at least 0 each",
-        direction="up",
-        label="Outstanding debt",
-        cold_start="0 without loans",
-        feeds=("loan.disbursed",),
-        transform="log1p",
-        money=True,
-    ),
-    Feature(
-        name="utilisation",
-        unit="ratio",
-        windows=("now",),
-        formula="exposure_minor / limit; above 1 when over the limit",
-        direction="up",
-        label="Use of the credit line",
-        cold_start="NaN without a limit",
-        feeds=("loan.disbursed",),
-    ),
-    Feature(
-        name="days_past_due",
-        unit="days",
-        windows=("now",),
-        formula="calendar days (UTC) since the oldest unpaid due date, 0 when none is past",
-        direction="up",
-        label="Days past due",
-        cold_start="NaN until the first due date",
-        feeds=("repayment.due", "due_at on loan.disbursed"),
-        transform="log1p",
-    ),
-    Feature(
-        name="repayment_late_share",
-        unit="ratio",
-        windows=("all",),
-        formula="dues paid after their day or now past due / dues paid or now past due",
-        direction="up",
-        label="Share of repayments that came late",
-        cold_start="NaN until the first repayment or past due date",
-        feeds=("repayment.received",),
-    ),
-    Feature(
-        name="repayment_delay_mean_days",
-        unit="days",
-        windows=("all",),
-        formula="mean of payment time less due time, each held within -30 to 120 days",
-        direction="up",
-        label="Average delay of repayments",
-        cold_start="NaN until the first repayment of a due",
-        feeds=("repayment.received",),
-        transform="asinh",
-    ),
-    Feature(
-        name="repayment_delay_last_days",
-        unit="days",
-        windows=("last",),
-        formula="the same for the latest repayment",
-        direction="up",
-        label="Delay of the last repayment",
-        cold_start="NaN until the first repayment of a due",
-        feeds=("repayment.received",),
-        transform="asinh",
-    ),
-    Feature(
-        name="loans_settled_count",
-        unit="count",
-        windows=("all",),
-        formula="loans repaid in full",
-        direction="down",
-        label="Loans repaid in full",
-        cold_start="0 without loans",
-        feeds=("loan.settled",),
-        transform="log1p",
-    ),
+
+_OWN: tuple[Feature, ...] = (
+    *sales.FEATURES,
+    *customers.FEATURES,
+    *logistics.FEATURES,
+    *cash.FEATURES,
+    *invoices.FEATURES,
+    *signals.FEATURES,
+    *lending.FEATURES,
 )
+MONEY: tuple[str, ...] = tuple(feature.name for feature in _OWN if feature.money)
+"""The amounts, in vector order; their percentiles end the vector in the same order."""
+
+CATALOGUE: tuple[Feature, ...] = (*_OWN, *(_peer(feature) for feature in _OWN if feature.money))
 
 NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)
 """Names in vector order."""

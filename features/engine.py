@@ -204,6 +204,10 @@ class FeatureEngine:
             values.fill(np.nan)
         return Due(line, slot, int(trigger), as_of, values)
 
+    def vector_at(self, slot: int, as_of: int) -> NDArray[np.float64]:
+        """The vector of a merchant as it would be due at ``as_of`` (epoch ms); changes nothing."""
+        return self._due(-1, slot, Trigger.IDLE_CHECK, as_of).vector
+
     def _as_of(self) -> int:
         return int(self._state["as_of"][0])
 

@@ -34,9 +34,10 @@ class Reason(Struct, kw_only=True, frozen=True):
 class Assessment(Struct, kw_only=True, frozen=True):
     """The risk of one merchant at one event time.
 
-    ``features`` is the vector that the model saw (name -> value, null = not available), ``trigger``
-    why the assessment was made, ``causes`` the event ids at hand, ``outcome`` a label that the log
-    gave at this moment (``defaulted`` or ``settled``).
+    ``features`` is the vector (name -> value, see ``tideline features``); one that is not available
+    is left out, or null in records of 0.1. ``trigger`` is why the assessment was made, ``causes``
+    the event ids at hand, ``outcome`` a label that the log gave at this moment (``defaulted`` or
+    ``settled``).
     """
 
     assessment_id: str

@@ -9,7 +9,9 @@ import hashlib
 from collections import Counter
 
 import msgspec
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from credit.decide import command, decide
 from credit.policy import Policy, load_policy
@@ -247,6 +249,19 @@ class Scoring:
             episode = episodes.close(episode, line.outcome, actor, at)  # type: ignore[arg-type]
         self._put_episode(merchant, ledger, episode)
 
+    # --- vectors ---------------------------------------------------------------------------
+
+    def vector_at(self, slot: int, as_of: int) -> NDArray[np.float64]:
+        """The vector that an assessment of the merchant at ``as_of`` would see; changes nothing."""
+        vector = self.engine.vector_at(slot, as_of)
+        self._complete(vector, self.ledgers.get(slot) or Ledger(), as_of)
+        return vector
+
+    @staticmethod
+    def _complete(vector: NDArray[np.float64], ledger: Ledger, as_of: int) -> None:
+        """Write what the engine leaves open into a vector of it."""
+        ledger.book.fill(vector, as_of, ledger.line.limit_minor if ledger.line else 0)
+
     # --- assessment, episodes, line -----------------------------------------------------------
 
     def _assess(
@@ -258,8 +273,7 @@ class Scoring:
         outcome: str | None,
     ) -> None:
         merchant, at = self.engine.ids[due.slot], due.as_of
-        limit = ledger.line.limit_minor if ledger.line else 0
-        ledger.book.fill(due.vector, at, limit)
+        self._complete(due.vector, ledger, at)
         currency = ledger.currency or self.engine.currency_of(due.slot)
         hits = evaluate(due.vector, ledger.segment, currency=currency)
         verdict = assess(due.vector, self._model, hits, as_of=at, currency=currency)
@@ -318,7 +332,7 @@ class Scoring:
             exposure_minor=ledger.book.exposure_minor,
             currency=currency,
             reasons=verdict.reasons,
-            features={n: v if v == v else None for n, v in zip(NAMES, values, strict=True)},
+            features={n: v for n, v in zip(NAMES, values, strict=True) if v == v},
             causes=causes,
             model_version=self._model.version,
             policy_version=self._policy.version,

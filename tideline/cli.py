@@ -6,7 +6,7 @@ import typer
 
 from ops.errors import ConfigurationError, TidelineError
 from tideline import __version__
-from tideline.commands import publish, replay, roles, schema, topics
+from tideline.commands import features, publish, replay, roles, schema, topics
 from tideline.commands.bench import bench
 from tideline.commands.demo import demo
 from tideline.commands.desk import desk
@@ -47,12 +47,12 @@ for command in (
     publish.publish,
     replay.replay,
     schema.schema,
-    schema.features,
     doctor,
     bench,
 ):
     app.command()(command)
 app.add_typer(topics.app, name="topics")
+app.add_typer(features.app, name="features")
 
 
 def main() -> None:

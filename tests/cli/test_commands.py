@@ -174,13 +174,10 @@ def test_doctor_says_what_does_not_answer_and_fails(tmp_path: Path) -> None:
     assert "head -c 32" in result["checks"]["privacy_key"]["detail"]
 
 
-def test_schema_and_features_are_written_for_machines(tmp_path: Path) -> None:
+def test_schemas_are_written_for_machines(tmp_path: Path) -> None:
     assert tideline("schema", "--out", "docs", cwd=tmp_path).returncode == 0
     for name, text in render().items():
         assert (tmp_path / "docs" / name).read_text("utf-8") == text
-    catalogue = json.loads(tideline("features", "--json", cwd=tmp_path).stdout)
-    assert len(catalogue) >= 24
-    assert {"name", "unit", "windows", "direction", "label"} <= set(catalogue[0])
 
 
 def test_the_demo_takes_real_orders_to_decisions_in_clickhouse(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from desk.app import create_app
+from desk.present import Label
 from ops.health import HealthServer
 from ops.metrics import Metrics
 from ops.settings import ClickHouse, Settings
@@ -21,9 +22,9 @@ __all__ = ["bare_engine", "clickhouse_folder", "engine", "health", "metrics"]
 
 TOKEN = "a-token-of-the-test-0123456789"
 LABELS = {
-    "turnover_28d_minor": ("Sales of the last 28 days", "minor"),
-    "refund_share_28d": ("Refunded share of sales", "ratio"),
-    "days_since_sale": ("Days since the last sale", "days"),
+    "turnover_28d_minor": Label("Sales of the last 28 days", "近28天净销售额", "minor", "sales"),
+    "refund_share_28d": Label("Refunded share of sales", "近28天退款率", "ratio", "refunds"),
+    "days_since_sale": Label("Days since the last sale", "距上次成交天数", "days", "sales"),
 }
 
 Store = Callable[..., None]

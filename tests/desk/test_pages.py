@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from desk import present
 from schemas.outputs import Reason
 from sinks.embedded import EmbeddedEngine
-from tests.desk.conftest import Store
+from tests.desk.conftest import LABELS, Store
 from tests.sinks.outputs import DAY_MS, START_MS, alert, assessment, limit_change
 
 
@@ -136,14 +136,29 @@ def test_a_merchant_page_has_features_reasons_alerts_and_limits(
     text = page(analyst, "/merchants/m").text
     assert "D risk band" in text and "25.0 % probability of default, 90 days" in text
     assert "Sales fell 12,500.50 CNY 40,000.00 CNY +1.5" in text
-    assert "Sales of the last 28 days turnover_28d_minor 12,500.50 CNY" in text
-    assert "Refunded share of sales refund_share_28d 12.5 %" in text
-    assert "Days since the last sale days_since_sale 9.5 days" in text
-    assert "New feature new_feature not available" in text
+    assert "Sales of the last 28 days 近28天净销售额 turnover_28d_minor 12,500.50 CNY" in text
+    assert "Days since the last sale 距上次成交天数 days_since_sale 9.5 days" in text
+    assert "Refunds Refunded share of sales 近28天退款率 refund_share_28d 12.5 %" in text
+    assert "Others New feature new_feature not available" in text
     assert "Closed False alarm" in text and text.count("Sales collapse") == 0
     assert "77,000.00 CNY limit of flex-90" in text
     assert "50.0 %" in text, "the earlier assessment stands in the history"
     assert "77 days" not in text
+
+
+def test_features_of_a_family_stand_together_and_those_left_out_are_counted(
+    analyst: TestClient, store: Store
+) -> None:
+    store(assessment(1, merchant_id="m", features={"days_since_sale": 1.0, "other": 2.0}))
+    text = page(analyst, "/merchants/m").text
+    assert "1 of 3 are available; the others lack their feed or their history" in text
+    assert "Refunded share of sales" not in text
+    known = {"names": list(LABELS), "vector": [0.1, 5.0, 2.0]}
+    families = present.features(known, LABELS, "CNY")
+    assert [(f, [m.name for m in members]) for f, members in families] == [
+        ("Sales", ["turnover_28d_minor", "days_since_sale"]),
+        ("Refunds", ["refund_share_28d"]),
+    ]
 
 
 def test_an_unknown_merchant_is_a_page_that_says_so(analyst: TestClient) -> None:
@@ -228,6 +243,9 @@ def test_money_reads_in_major_units(minor: int | None, currency: str, text: str)
         (1234.5, "count", "1,234.5"),
         (-0.25, "score", "−0.25"),
         (9.0, "days", "9 days"),
+        (30.25, "hours", "30.2 hours"),
+        (1.0, "flag", "yes"),
+        (0.0, "flag", "no"),
         (None, "days", "not available"),
         (100.0, "minor", "1.00 CNY"),
     ],

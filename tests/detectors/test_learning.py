@@ -34,7 +34,7 @@ def samples(count: int, seed: int) -> Iterator[Sample]:
             repayment_late_share=min(max(rng.gauss(0.5 if bad else 0.1, 0.2), 0), 1),
             silence_days=rng.expovariate(1 / (6 if bad else 1)),
             turnover_28d_minor=math.exp(rng.gauss(13, 1)),
-            review_mean_92d=math.nan if rng.random() < 0.3 else rng.uniform(3, 5),
+            review_mean_13w=math.nan if rng.random() < 0.3 else rng.uniform(3, 5),
             net_inflow_28d_minor=rng.gauss(0, 1e6),
         )
         yield model_inputs(vector), bad

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.reasons import FACTS, format_value, insufficient_history, make_reason, render
+from detectors.facts import FACTS
+from detectors.reasons import GOOD, format_value, insufficient_history, make_reason, render
+from detectors.sentences import SENTENCES
 from features.catalogue import CATALOGUE, NAMES
 from tests.detectors.merchants import any_vector, vector_of
 
 
 def test_every_feature_has_a_fact_with_a_code_of_its_own() -> None:
-    assert set(FACTS) == set(NAMES)
+    assert list(FACTS) == list(NAMES)
     assert len({fact.code for fact in FACTS.values()}) == len(FACTS)
 
 
@@ -22,10 +24,43 @@ def test_facts_agree_with_the_catalogue(feature) -> None:
     assert (fact.measure == "money") == feature.money
     if feature.usual is not None:
         assert (fact.usual, fact.usual_scale) == (feature.usual, 1.0)
-    if feature.unit == "ratio":
-        assert fact.measure in ("share", "ratio")
-    if feature.unit == "days":
-        assert fact.measure == "days"
+    assert "{value}" in fact.en and "{value}" in fact.zh
+    assert not fact.code.endswith(GOOD)
+
+
+def test_every_sentence_is_of_a_feature() -> None:
+    assert set(SENTENCES) <= set(NAMES)
+
+
+def test_a_feature_without_a_sentence_is_said_by_its_label() -> None:
+    reason = make_reason("turnover_92d_minor", vector_of(turnover_92d_minor=500), currency="CNY")
+    assert (reason.code, reason.text) == (
+        "turnover_92d_minor",
+        "Sales of the last 92 days: 5.00 CNY",
+    )
+    assert render("turnover_92d_minor", 500.0, None, currency="CNY", language="zh") == (
+        "近92天净销售额：5.00 CNY"
+    )
+
+
+def test_a_percentile_says_how_many_peers_lie_below() -> None:
+    reason = make_reason("inflow_28d_peer_percentile", vector_of(inflow_28d_peer_percentile=0.25))
+    assert reason.text == "Money that came in, 28 days: above 25% of the merchants of its segment"
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "en", "zh"),
+    [
+        ("hours", 1.0, "1 hour", "1小时"),
+        ("hours", 30.5, "30.5 hours", "30.5小时"),
+        ("flag", 1.0, "yes", "是"),
+        ("flag", 0.0, "no", "否"),
+        ("number", -3.25, "-3.2", "-3.2"),
+    ],
+)
+def test_each_unit_has_its_words(measure, value: float, en: str, zh: str) -> None:
+    assert format_value(measure, value) == en
+    assert format_value(measure, value, language="zh") == zh
 
 
 def test_a_reason_states_value_and_usual_in_major_units() -> None:

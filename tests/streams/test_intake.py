@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from detectors.prior import PRIOR_VERSION
 from schemas import topics
 from schemas.digests import content_digest
 from streams.artifacts import MemoryArtifacts, builtin_policy
@@ -164,10 +165,12 @@ def test_a_policy_with_an_error_is_refused_with_the_reason(
 def test_a_roll_back_names_a_known_model_version(
     intake: Intake, make_event: Make, to_record: ToRecord
 ) -> None:
-    intake.take(to_record(make_event("model.rollback", "*", actor="a", version="prior-1")), NOW_MS)
+    intake.take(
+        to_record(make_event("model.rollback", "*", actor="a", version=PRIOR_VERSION)), NOW_MS
+    )
     intake.take(to_record(make_event("model.rollback", "*", actor="a", version="no")), NOW_MS)
     outputs = intake.flush()
-    assert {line["version"] for (line,) in log_lines(outputs).values()} == {"prior-1"}
+    assert {line["version"] for (line,) in log_lines(outputs).values()} == {PRIOR_VERSION}
     assert [letter["reason"] for letter in letters(outputs)] == ["bad_value"]
 
 

@@ -36,9 +36,10 @@ def desk() -> None:
 def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
     """A server on the configured port (0 = a free one) and its address with the login token."""
     from desk.app import create_app
+    from desk.present import Label
 
     token = secrets.token_urlsafe(24)
-    labels = {feature.name: (feature.label, feature.unit) for feature in CATALOGUE}
+    labels = {f.name: Label(f.label, f.label_zh, f.unit, f.family) for f in CATALOGUE}
     app = create_app(engine, token=token, labels=labels)
     try:
         listener = socket.create_server((settings.desk.host, settings.desk.port))

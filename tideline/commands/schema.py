@@ -1,4 +1,4 @@
-"""``schema`` and ``features``: the contracts, for machines and people."""
+"""``schema``: the contracts as documents."""
 
 import sys
 from pathlib import Path
@@ -6,9 +6,8 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
 
-from tideline.console import console, show
+from tideline.console import show
 
 
 def schema(
@@ -28,20 +27,3 @@ def schema(
         (out / name).write_text(text, "utf-8")
         written[name] = len(text.encode())
     show({"folder": str(out), "bytes": written}, as_json=json, title="Schema")
-
-
-def features(
-    json: Annotated[bool, typer.Option("--json", help="print the catalogue as JSON")] = False,
-) -> None:
-    """Print the feature catalogue."""
-    from features.catalogue import CATALOGUE
-
-    if json:
-        sys.stdout.write(msgspec.json.encode(CATALOGUE).decode() + "\n")
-        return
-    table = Table("name", "unit", "windows", "direction", "label")
-    for feature in CATALOGUE:
-        table.add_row(
-            feature.name, feature.unit, ", ".join(feature.windows), feature.direction, feature.label
-        )
-    console.print(table)
