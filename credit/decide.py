@@ -1,7 +1,8 @@
 """From an assessment to a change of the line, or none: the automatic decisions.
 
 Order of precedence: a pause of automation holds everything; a freeze by the desk wins over all
-rules; a freeze by rule wins over an override; an override over raises and cuts.
+rules; a freeze by rule wins over a quiet feed, and that over the rest; a freeze by rule wins over
+an override; an override over raises and cuts.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from credit.lines import Line, line_id_of
 from credit.policy import Amounts, Policy, band_at_least
 from credit.reasons import adverse, favourable, money_reason
 from detectors.assess import Verdict
+from detectors.holds import standing
 from detectors.reasons import make_reason
 from detectors.sentinels import Hit
 from detectors.vectors import Vector, as_floats
@@ -38,6 +40,7 @@ def decide(
     causes: list[str],
     hits: Sequence[Hit],
     paused: bool,
+    held: Sequence[str] = (),
     consent: bool = True,
     applied_minor: int | None = None,
     model_version: str,
@@ -46,8 +49,9 @@ def decide(
     """The next state of a merchant's line and the change that leads there, or None to stay.
 
     ``vector`` is in catalogue order (NaN = not available), money in minor units of ``currency``,
-    ``as_of`` epoch milliseconds, ``hits`` the rules that fire now, ``applied_minor`` the amount of
-    a ``credit.applied`` at hand. What holds of every change (the tests keep it):
+    ``as_of`` epoch milliseconds, ``hits`` the rules that fire now, ``held`` the feeds (names as in
+    the catalogue) that are quiet for everyone and that the merchant uses, ``applied_minor`` the
+    amount of a ``credit.applied`` at hand. What holds of every change (the tests keep it):
 
     - versions rise by one; there are reasons and causes; the limit is 0 or up to the cap;
     - a raise keeps step, cool-down and hysteresis, and needs consent, all sales windows and no
@@ -56,7 +60,9 @@ def decide(
       ``cuts_need_evidence`` needs a fact about the merchant;
     - only a freeze, or the close of a line whose term ended, goes below what is drawn, and says so;
     - a term that ends is reviewed: the line opens for another term, within the steps, or closes.
-      Where capacity is not known the review waits.
+      Where capacity is not known the review waits;
+    - while a feed is held nothing changes but for a freeze on what does not rest on it: a merchant
+      is not cut for its feed, and not raised or released on windows that are not known.
     """
     if paused:
         return None
@@ -71,12 +77,14 @@ def decide(
         feature_version=feature_version,
     )
     values = as_floats(vector)
-    frozen_for = _freeze_reasons(policy, values, hits, currency)
+    frozen_for = _freeze_reasons(policy, values, hits, held, currency)
     if line is not None and not line.closed:
         if line.frozen_by == "desk":
             return None
         if line.frozen_by is None and frozen_for and as_of >= (line.waived_until or 0):
             return freeze_line(case, line, "rule", frozen_for)
+    if held:
+        return None
     amounts = policy.currencies.get(currency)
     if amounts is None or (line is not None and line.currency != currency):
         return None
@@ -101,13 +109,19 @@ def decide(
 
 
 def _freeze_reasons(
-    policy: Policy, vector: list[float], hits: Sequence[Hit], currency: str
+    policy: Policy,
+    vector: list[float],
+    hits: Sequence[Hit],
+    held: Sequence[str],
+    currency: str,
 ) -> list[Reason]:
     """Why the policy stops all drawing now; empty = it does not."""
     reasons = []
-    if vector[INDEX["days_past_due"]] >= policy.freeze.days_past_due:
+    past_due = vector[INDEX["days_past_due"]] >= policy.freeze.days_past_due
+    # Without its feed a repayment that was made would count as missed.
+    if past_due and "lending" not in held:
         reasons.append(make_reason("days_past_due", vector, currency=currency))
-    for hit in hits:
+    for hit in standing(hits, held):
         if hit.severity == "critical" and hit.kind in policy.freeze.critical_kinds:
             reasons += hit.reasons
     return reasons

@@ -79,6 +79,30 @@ class Metrics:
             LATENCY_BUCKETS_S,
         )
 
+        # Feeds, as scoring sees them
+        self.feed_quiet = gauge(
+            "feed_quiet", "1 while a feed is quiet for everyone.", "feed", "partition"
+        )
+        self.feed_unavailable = gauge(
+            "feed_unavailable",
+            "1 while decisions wait for a feed: it is quiet, or settling from it.",
+            "feed",
+            "partition",
+        )
+        self.feed_last_event = gauge(
+            "feed_last_event_timestamp_seconds", "Latest event time.", "feed", "partition"
+        )
+        self.feed_seen = gauge(
+            "feed_merchants_seen",
+            "Merchants heard of in the hour of event time closed last.",
+            "feed",
+            "partition",
+        )
+        self.feed_expected = gauge(
+            "feed_merchants_expected", "Merchants usually heard of in it.", "feed", "partition"
+        )
+        self._feeds_shown: set[tuple[str, str]] = set()
+
         # Exactly-once runtime
         self.transactions = counter(
             "transactions_total", "Kafka transactions by outcome.", "role", "outcome"
@@ -131,6 +155,33 @@ class Metrics:
 
     # --- what hosts report -----------------------------------------------------------------
 
+    @property
+    def _feed_gauges(self) -> tuple[Gauge, ...]:
+        return (
+            self.feed_quiet,
+            self.feed_unavailable,
+            self.feed_last_event,
+            self.feed_seen,
+            self.feed_expected,
+        )
+
+    def feed_state(
+        self,
+        partition: int,
+        feed: str,
+        *,
+        quiet: bool,
+        unavailable: bool,
+        last_event_ms: int,
+        seen: int,
+        expected: float,
+    ) -> None:
+        """Health of a feed on a partition, as of the hour of event time closed last."""
+        values = (quiet, unavailable, last_event_ms / 1000, seen, expected)
+        for gauge, value in zip(self._feed_gauges, values, strict=True):
+            gauge.labels(feed, str(partition)).set(value)
+        self._feeds_shown.add((feed, str(partition)))
+
     def event_seen(self, stage: str, timestamp_ms: int) -> None:
         """An input of this Kafka time was taken."""
         if timestamp_ms > 0:
@@ -155,6 +206,14 @@ class Metrics:
         ):
             with contextlib.suppress(KeyError):
                 gauge.remove(*labels)
+
+    def forget_feeds(self, partition: int) -> None:
+        """The feeds of a partition are watched elsewhere now."""
+        gone = {labels for labels in self._feeds_shown if labels[1] == str(partition)}
+        for labels in gone:
+            for gauge in self._feed_gauges:
+                gauge.remove(*labels)
+        self._feeds_shown -= gone
 
     def restore_progress_of(self, partition: int, position: int, until: int) -> None:
         """A restore has replayed to ``position`` of ``until``."""

@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from features.feeds import FeedHealth
 from ops.metrics import Metrics
 from ops.settings import Settings
 from schemas import topics
@@ -75,6 +76,7 @@ class ScoringHost:
         """Drop the state: the log and the checkpoint have it."""
         for _, partition in sources:
             self._partitions.pop(partition, None)
+            self._metrics.forget_feeds(partition)
 
     def take(self, record: Record, now_ms: int) -> list[Output]:
         """Process one micro-batch."""
@@ -114,6 +116,19 @@ class ScoringHost:
         return lines >= worker.checkpoint_events or (
             lines > 0 and age_ms >= worker.checkpoint_interval_ms
         )
+
+    def report_feeds(self, partition: int, feeds: Iterable[FeedHealth]) -> None:
+        """Show the health of a partition's feeds on ``/metrics``."""
+        for feed in feeds:
+            self._metrics.feed_state(
+                partition,
+                feed.feed,
+                quiet=feed.state == "quiet",
+                unavailable=feed.state != "healthy",
+                last_event_ms=feed.last_event_at,
+                seen=feed.seen,
+                expected=feed.expected,
+            )
 
     def drain(self) -> list[Output]:
         """The next portion of the running checkpoint."""

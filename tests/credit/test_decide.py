@@ -257,3 +257,42 @@ def test_an_override_holds_until_it_ends_and_only_a_freeze_passes() -> None:
     assert ended is not None
     assert (ended[1].action, ended[1].new_limit_minor) == ("decrease", 1_200_000)
     assert ended[1].reasons[0].code == "override_ended"
+
+
+def test_a_frozen_line_waits_for_its_feed_before_it_is_released() -> None:
+    frozen = step(opened(), merchant(10_000, days_past_due=15), at=later(1))
+    assert frozen is not None and frozen[1].action == "freeze"
+    paid = merchant(10_000, days_past_due=0)
+    assert step(frozen[0], paid, at=later(40), held=["payments"]) is None
+    released = step(frozen[0], paid, at=later(40))
+    assert released is not None and released[1].action == "release"
+
+
+def test_a_fall_in_sales_cuts_nobody_while_the_feed_of_sales_is_quiet() -> None:
+    fallen = merchant(4_000, turnover_usual_28d_minor=1_000_000)
+    line = opened()
+    assert step(line, fallen, at=later(30), held=["transactions"]) is None
+    cut = step(line, fallen, at=later(30))
+    assert cut is not None and cut[1].action == "decrease"
+
+
+def test_a_term_that_ends_while_a_feed_is_quiet_is_reviewed_when_it_is_back() -> None:
+    line = opened()
+    assert step(line, merchant(10_000), at=later(366), held=["signals"]) is None
+    renewed = step(line, merchant(10_000), at=later(366))
+    assert renewed is not None and renewed[1].action == "open"
+
+
+def test_days_past_due_freeze_unless_the_repayments_are_what_is_missing() -> None:
+    late = merchant(10_000, days_past_due=15)
+    line = opened()
+    assert step(line, late, at=later(1), held=["lending"]) is None
+    found = step(line, late, at=later(1), held=["transactions", "logistics"])
+    assert found is not None and found[1].action == "freeze"
+
+
+def test_a_rule_freezes_only_on_feeds_that_flow() -> None:
+    line, silent = opened(), merchant(10_000, **SILENT)
+    assert step(line, silent, at=later(1), held=["logistics"]) is None
+    found = step(line, silent, at=later(1), held=["lending"])
+    assert found is not None and found[1].action == "freeze"

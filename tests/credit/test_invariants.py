@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from credit.changes import Changed
 from credit.lines import Line
+from features.feeds import FEED_NAMES
 from schemas.outputs import LimitChange
 from tests.credit.desk import POLICY, later, merchant, say, step
 
@@ -27,6 +28,7 @@ assessments = st.fixed_dictionaries(
         "drawn": st.sampled_from([0, 90_000, 555_555, 10**8]),
         "consent": st.sampled_from([True, True, True, False]),
         "paused": st.sampled_from([False, False, False, True]),
+        "held": st.sampled_from([(), (), (), *((feed,) for feed in FEED_NAMES), FEED_NAMES]),
         "applied": st.sampled_from([None, None, 150_000, 10**8]),
         "currency": st.sampled_from(["CNY", "CNY", "CNY", "USD", "XXX"]),
     }
@@ -77,6 +79,7 @@ def apply(line: Line | None, what: str, item: dict[str, Any], at: int, n: int) -
         drawn_minor=item["drawn"],
         consent=item["consent"],
         paused=item["paused"],
+        held=item["held"],
         applied_minor=item["applied"],
         currency=item["currency"],
     )
@@ -166,6 +169,30 @@ def test_no_history_no_consent_and_a_pause_never_raise(
             assert item["band"] != "insufficient_history"
         if change.action in ("open", "increase"):
             assert not item["silence"] and not item["past_due"] > 3
+
+
+@settings(max_examples=300, deadline=None)
+@given(streams)
+def test_while_a_feed_is_quiet_nothing_changes_but_for_a_freeze_on_other_facts(
+    stream: list[tuple[str, dict[str, Any]]],
+) -> None:
+    line: Line | None = None
+    at = later(0)
+    for n, (what, item) in enumerate(stream):
+        at += int(item["days"] * 86_400_000)
+        found = apply(line, what, item, at, n)
+        if found is None:
+            continue
+        line, change = found
+        if what == "command" or not item["held"]:
+            continue
+        assert change.action == "freeze"
+        facts = {reason.feature for reason in change.reasons} - {None}
+        assert facts
+        if "lending" in item["held"]:
+            assert "days_past_due" not in facts
+        if item["held"] != ("lending",):
+            assert facts == {"days_past_due"}
 
 
 @settings(max_examples=50, deadline=None)

@@ -15,6 +15,10 @@ PLAIN_GAUGES = {
     "tideline_monitor_alerts_24h",
     "tideline_model_info",
     "tideline_policy_info",
+    "tideline_feed_quiet",
+    "tideline_feed_unavailable",
+    "tideline_feed_merchants_seen",
+    "tideline_feed_merchants_expected",
 }
 
 
@@ -126,3 +130,27 @@ def test_a_partition_that_went_away_takes_its_gauges_along() -> None:
     metrics.forget_source("scoring", "risk.events", 5)
     left = [k for k in _samples(metrics.registry) if k[0] == "tideline_consumer_lag_records"]
     assert [dict(labels)["partition"] for _, labels in left] == ["2"]
+
+
+def test_a_partition_s_feeds_are_shown_while_it_is_ours() -> None:
+    metrics = Metrics()
+    for partition in (1, 2):
+        metrics.feed_state(
+            partition,
+            "logistics",
+            quiet=partition == 1,
+            unavailable=True,
+            last_event_ms=1_500,
+            seen=0,
+            expected=12.5,
+        )
+    samples = _samples(metrics.registry)
+    labels = (("feed", "logistics"), ("partition", "1"))
+    names = ("quiet", "unavailable", "last_event_timestamp_seconds")
+    names += ("merchants_seen", "merchants_expected")
+    assert [samples[(f"tideline_feed_{name}", labels)] for name in names] == [1, 1, 1.5, 0, 12.5]
+    metrics.forget_feeds(1)
+    metrics.forget_feeds(7)
+    left = {k for k in _samples(metrics.registry) if k[0].startswith("tideline_feed_")}
+    assert {dict(found)["partition"] for _, found in left} == {"2"}
+    assert len(left) == len(names)

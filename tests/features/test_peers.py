@@ -1,0 +1,185 @@
+"""Percentiles within the segment, against an exact and slow account of every merchant."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.catalogue import INDEX, MONEY, NAMES, PEERS_MIN
+from features.pages import StateFormatError
+from features.peers import OTHER, SEGMENTS_MAX, Peers, bins_of
+
+OWN = len(NAMES) - len(MONEY)
+amounts = st.one_of(
+    st.just(math.nan),
+    st.sampled_from([0.0, -0.0, 0.5, -0.999, 1.0, -1.0, math.inf, -math.inf, 1e300]),
+    st.integers(-(2**53), 2**53).map(float),
+    st.integers(-200, 200).map(float),
+    st.floats(-1e6, 1e6),
+)
+
+
+def exact_bin(amount: float) -> int | None:
+    """The signed number of the half octave, in exact arithmetic; None without a value."""
+    if math.isnan(amount):
+        return None
+    if abs(amount) < 1:
+        return 0
+    n = 2**63 - 1 if math.isinf(amount) else min(math.floor(abs(Fraction(amount))), 2**63 - 1)
+    k = n.bit_length() - 1
+    m = math.floor(n * Fraction(2) ** (30 - k))
+    number = 1 + 2 * k + (m * m >= 2**61)
+    return number if amount > 0 else -number
+
+
+class Account:
+    """Every merchant's segment and amounts, as they are."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, tuple[str, list[float]]] = {}
+
+    def update(self, slot: int, segment: str, money: list[float]) -> list[Fraction | None]:
+        self.held[slot] = (segment, money)
+        return [self.percentile(segment, i, exact_bin(v)) for i, v in enumerate(money)]
+
+    def percentile(self, segment: str, i: int, own: int | None) -> Fraction | None:
+        peers = [exact_bin(money[i]) for name, money in self.held.values() if name == segment]
+        known = [each for each in peers if each is not None]
+        if own is None or len(known) < PEERS_MIN:
+            return None
+        below = sum(each < own for each in known)
+        return (below + Fraction(known.count(own), 2)) / len(known)
+
+
+def vector_of(money: list[float]) -> np.ndarray:
+    vector = np.full(len(NAMES), -7.0)
+    for name, value in zip(MONEY, money, strict=True):
+        vector[INDEX[name]] = value
+    return vector
+
+
+def spread(base: list[float]) -> list[float]:
+    """An amount for each feature from a few."""
+    return [base[i % len(base)] * (1 + i // len(base)) for i in range(len(MONEY))]
+
+
+updates = st.lists(
+    st.tuples(
+        st.integers(0, 39),
+        st.sampled_from(["retail", "retail", "retail", "food"]),
+        st.lists(amounts, min_size=4, max_size=4).map(spread),
+    ),
+    max_size=60,
+)
+
+
+@settings(deadline=None)
+@given(st.lists(amounts, min_size=1, max_size=50))
+def test_bins_are_those_of_exact_arithmetic(values: list[float]) -> None:
+    codes = np.zeros(len(values), np.uint8)
+    bins_of(np.array(values), codes)
+    exact = [exact_bin(v) for v in values]
+    assert codes.tolist() == [0 if b is None else 128 + b for b in exact]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 61), st.integers(-2, 2))
+def test_bins_at_the_bounds_of_octaves_and_their_halves(k: int, off: int) -> None:
+    for bound in (2**k, math.isqrt(2 ** (2 * k + 1))):
+        value = float(bound + off)
+        codes = np.zeros(2, np.uint8)
+        bins_of(np.array([value, -value]), codes)
+        assert codes.tolist() == [128 + exact_bin(value), 128 + exact_bin(-value)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(updates)
+def test_percentiles_are_those_of_the_account(stream) -> None:
+    peers, account = Peers(), Account()
+    peers.grow(40)
+    everyone = [(slot, "retail", spread([float(slot), 10.0, -5.0, 0.0])) for slot in range(25)]
+    for slot, segment, money in [*everyone, *stream]:
+        vector = vector_of(money)
+        peers.update(slot, segment, vector)
+        expected = account.update(slot, segment, money)
+        for value, exact in zip(vector[OWN:].tolist(), expected, strict=True):
+            assert math.isnan(value) if exact is None else value == float(exact)
+        assert peers.segment_of(slot) == segment
+        kept = vector_of(money)
+        assert np.array_equal(vector[:OWN], kept[:OWN], equal_nan=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(updates, updates)
+def test_a_restored_state_goes_on_as_if_nothing_had_happened(before, after) -> None:
+    one = Peers()
+    one.grow(40)
+    for slot in range(22):
+        one.update(slot, "retail", vector_of(spread([float(slot)])))
+    for slot, segment, money in before:
+        one.update(slot, segment, vector_of(money))
+    other = Peers()
+    other.import_names(one.names)
+    for first in (0, 16, 32):
+        other.import_(first, one.export(first, min(first + 16, 40)))
+    assert other.export(0, 40) == one.export(0, 40)
+    for slot, segment, money in after:
+        vector, again = vector_of(money), vector_of(money)
+        one.update(slot, segment, vector)
+        other.update(slot, segment, again)
+        assert np.array_equal(vector, again, equal_nan=True)
+    assert other.export(0, 40) == one.export(0, 40)
+    assert other.names == one.names
+
+
+def test_with_fewer_than_the_least_peers_there_is_no_percentile() -> None:
+    peers = Peers()
+    peers.grow(PEERS_MIN)
+    for slot in range(PEERS_MIN):
+        vector = vector_of(spread([float(2**slot)]))
+        peers.update(slot, "retail", vector)
+        assert np.isnan(vector[OWN:]).all() == (slot < PEERS_MIN - 1)
+    assert vector[OWN] == 1 - 1 / (2 * PEERS_MIN)
+
+
+def test_segments_beyond_the_bound_share_one() -> None:
+    peers = Peers()
+    peers.grow(SEGMENTS_MAX + 2)
+    for slot in range(SEGMENTS_MAX + 2):
+        peers.update(slot, f"s{slot}", vector_of(spread([1.0])))
+    assert peers.segment_of(SEGMENTS_MAX - 1) == f"s{SEGMENTS_MAX - 1}"
+    assert {peers.segment_of(SEGMENTS_MAX + i) for i in range(2)} == {OTHER}
+    restored = Peers()
+    restored.import_names(peers.names)
+    restored.import_(0, peers.export(0, SEGMENTS_MAX + 2))
+    assert restored.segment_of(SEGMENTS_MAX + 1) == OTHER
+    for each in (peers, restored):
+        each.update(0, "new", vector_of(spread([1.0])))
+        assert each.segment_of(0) == OTHER
+
+
+def test_a_merchant_takes_at_most_thirty_bytes() -> None:
+    peers = Peers()
+    peers.grow(1000)
+    assert len(peers.export(0, 1000)) <= 30 * 1000
+    assert peers.segment_of(999) is None
+
+
+def test_damaged_state_is_refused() -> None:
+    peers = Peers()
+    peers.grow(2)
+    peers.update(0, "retail", vector_of(spread([1.0])))
+    raw = peers.export(0, 2)
+    restored = Peers()
+    with pytest.raises(StateFormatError, match="merchant 0"):
+        restored.import_(0, raw)  # no names yet
+    restored.import_names(peers.names)
+    with pytest.raises(StateFormatError, match="damaged"):
+        restored.import_(0, raw[:-1])
+    with pytest.raises(StateFormatError, match="fresh state"):
+        restored.import_names(["another"])
+    restored.import_(0, raw)
+    assert restored.segment_of(1) is None
