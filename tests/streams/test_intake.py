@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops.metrics import Metrics
+from ops.settings import Settings
 from schemas import topics
 from schemas.digests import content_digest
 from schemas.fast_codec import FastCodec
 from streams.artifacts import MemoryArtifacts, builtin_policy
+from streams.host import Committed, RunHost
 from streams.intake import (
     ANYWHERE,
     NDJSON,
@@ -21,6 +24,7 @@ from streams.intake import (
     InputStopped,
     Intake,
 )
+from streams.intake_host import IntakeHost
 from streams.records import Output, Record
 
 from .conftest import KEY, NOW_MS
@@ -318,3 +322,19 @@ def test_health_counts_every_record_of_the_window(
         assert health.pack() == f"{run},{sum(recent)},{len(recent)}"
         full_and_over = len(recent) == window and sum(recent) / window > share_max
         assert bool(health.exceeded(limit)) == (run >= run_max or full_and_over)
+
+
+def test_the_hosted_intake_takes_runs_and_keeps_its_lines_for_the_drain(
+    make_event: Make, to_record: ToRecord, artifacts: MemoryArtifacts
+) -> None:
+    host = IntakeHost(Settings(), Metrics(), artifacts, KEY)
+    assert isinstance(host, RunHost), "the runtime would take one record at a time"
+    run = [to_record(make_event("order.paid")) for _ in range(3)]
+    source = (run[0].topic, run[0].partition)
+    host.assign({source: Committed(None, "2,2,5")})
+    host.take_run(run[:2], NOW_MS)
+    assert host.take(run[2], NOW_MS) == []
+    (lines,) = log_lines(host.drain()).values()
+    assert len(lines) == 3
+    assert host.metadata(source) == "0,2,8"
+    assert host.drain() == []
