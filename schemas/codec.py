@@ -94,7 +94,8 @@ TIME_FIELDS: tuple[str, ...] = (
 
 _LONG_AGO_FIELDS = frozenset({"opened_at"})
 _SIGNED_MONEY = frozenset({"balance_minor"})
-_MONEY_MAX = 10**15
+MONEY_MAX = 10**15
+"""Bound of all money, in minor units."""
 _INT64_MIN = -(2**63)
 _UINT64_MAX = 2**64 - 1
 _RFC3339 = re.compile(
@@ -128,7 +129,7 @@ class _Plan(Struct, frozen=True):
 def _plan(struct: type[Event]) -> _Plan:
     info = type_info(struct)
     assert isinstance(info, StructType)
-    types = {field.name: _not_null(field.type) for field in info.fields}
+    types = {field.name: not_null(field.type) for field in info.fields}
     money = tuple(n for n in types if n == "amount" or n.endswith("_minor"))
     return _Plan(
         struct=struct,
@@ -145,11 +146,13 @@ def _plan(struct: type[Event]) -> _Plan:
     )
 
 
-def _not_null(kind: Type) -> Type:
+def not_null(kind: Type) -> Type:
+    """The type of a field where it has a value."""
     return kind.types[0] if isinstance(kind, UnionType) else kind
 
 
-_PLANS: dict[str, _Plan] = {tag: _plan(struct) for tag, struct in BY_TAG.items()}
+PLANS: dict[str, _Plan] = {tag: _plan(struct) for tag, struct in BY_TAG.items()}
+"""What is checked of each type, by tag."""
 
 
 def decode_event(
@@ -164,7 +167,7 @@ def decode_event(
     tag = fields.get("type")
     if tag is None:
         raise InvalidEvent("missing_type", "add `type`, for example order.paid")
-    plan = _PLANS.get(tag) if isinstance(tag, str) else None
+    plan = PLANS.get(tag) if isinstance(tag, str) else None
     if plan is None:
         raise InvalidEvent("unknown_type", f"`type` is {_show(tag)}; see `tideline schema`")
     for name in plan.times:
@@ -182,7 +185,7 @@ def decode_event(
         event = msgspec.convert(fields, plan.struct)
     except msgspec.ValidationError as error:
         raise _explain(error, fields) from None
-    _check_identifiers(fields, plan)
+    check_identifiers(fields, plan.identifiers)
     _check_money(fields, plan)
     _check_times(fields, plan, now_ms, limits)
     return event, fields
@@ -203,11 +206,11 @@ def _object(raw: bytes, limits: Limits) -> dict[str, Any]:
         raise _explain_json(raw, error) from None
     if not isinstance(fields, dict):
         raise InvalidEvent("not_an_object", f"got a JSON {type(fields).__name__}; send an object")
-    _check_tree(fields, limits.depth_max)
+    check_tree(fields, limits.depth_max)
     return fields
 
 
-def _check_tree(fields: dict[str, Any], depth_max: int) -> None:
+def check_tree(fields: dict[str, Any], depth_max: int) -> None:
     """Bounds that would else be the interpreter's: depth, and integers that no reader holds."""
     level: list[Any] = [fields]
     for _ in range(depth_max):
@@ -304,8 +307,9 @@ def _refuse_counterparty(value: object) -> NoReturn:
     raise InvalidEvent(reason, f"`counterparty_id` is {_show(value)}; send 1 to 128 characters")
 
 
-def _check_identifiers(fields: dict[str, Any], plan: _Plan) -> None:
-    for name in plan.identifiers:
+def check_identifiers(fields: dict[str, Any], names: tuple[str, ...]) -> None:
+    """Raises ``InvalidEvent`` where one of these has control characters or outer spaces."""
+    for name in names:
         value = fields.get(name)
         if value is not None:
             _check_identifier(name, value)
@@ -327,10 +331,8 @@ def _check_money(fields: dict[str, Any], plan: _Plan) -> None:
             continue
         if value < 0 and name not in _SIGNED_MONEY:
             raise InvalidEvent("negative_money", f"`{name}` is {value}; send 0 or more")
-        if abs(value) > _MONEY_MAX:
-            raise InvalidEvent(
-                "out_of_range", f"`{name}` is {value}; at most {_MONEY_MAX} is taken"
-            )
+        if abs(value) > MONEY_MAX:
+            raise InvalidEvent("out_of_range", f"`{name}` is {value}; at most {MONEY_MAX} is taken")
     if not plan.currency:
         return
     currency = fields.get("currency")

@@ -28,8 +28,8 @@ class _Queue(Struct):
     source: Source
     records: deque[Record] = field(default_factory=deque)
     last_offset: int = -1
-    ended: bool = False
-    """Nothing was there after ``last_offset`` when Kafka was last asked."""
+    ended_at: int = -1
+    """Where the end of the log was when it was last reached."""
 
 
 class _Group(Struct):
@@ -77,13 +77,12 @@ class Aligner:
         queue.records.append(record)
         self._groups[record.partition].size_bytes += _size_bytes(record)
         queue.last_offset = record.offset
-        queue.ended = False
 
-    def end(self, source: Source) -> None:
-        """Kafka says that the end of a source is reached."""
+    def end(self, source: Source, offset: int) -> None:
+        """Kafka says that ``offset`` is the end of a source; markers of transactions count."""
         queue = self._queues.get(source)
         if queue is not None:
-            queue.ended = True
+            queue.ended_at = offset
 
     def take(self, count_max: int, now_s: float) -> list[Record]:
         """The records whose turn has come, about ``count_max`` at most of each group."""
@@ -126,7 +125,8 @@ class Aligner:
         return True
 
     def _is_at_end(self, queue: _Queue) -> bool:
-        return queue.ended or 0 <= self._high(queue.source) <= queue.last_offset + 1
+        reached = queue.last_offset < queue.ended_at
+        return reached or 0 <= self._high(queue.source) <= queue.last_offset + 1
 
 
 def _size_bytes(record: Record) -> int:

@@ -14,16 +14,18 @@ Delivery is tested on real Kafka only; the embedded broker shows aborted records
 
 import logging
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
-    Message,
     Producer,
     TopicPartition,
 )
@@ -34,9 +36,9 @@ from ops.kafka import consumer_config, producer_config, topic_name
 from ops.metrics import Metrics
 from ops.settings import Settings
 from streams.alignment import Aligner
-from streams.host import Committed, Host, Source
+from streams.host import Committed, Host, RunHost, Source
 from streams.intake import InputStopped
-from streams.records import Output, Record
+from streams.records import Headers, Output, Record
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,12 @@ _ALIGNED = {
     "partition.assignment.strategy": "range",
     "enable.partition.eof": True,
 }
+_NO_HEADERS: Headers = []
+"""Of nearly all input records; nobody changes it."""
+_SOURCE = itemgetter(0, 1)
+"""Of a record: its topic and partition."""
+_NOT_OWNED = sys.maxsize
+"""Position of a source that is not ours: past every offset."""
 _GROUP_MOVED_ON = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS})
 
 
@@ -81,6 +89,7 @@ class Runtime:
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self.host = host
+        self._run_host = host if isinstance(host, RunHost) else None
         self._settings = settings
         self._metrics = metrics
         self._health = health
@@ -149,21 +158,11 @@ class Runtime:
             self._abort()
 
     def _turn(self, records: list[Record], now_ms: int) -> None:
-        for record in records:
-            source = (record.topic, record.partition)
-            position = self._positions.get(source)
-            owned = source in self._positions and source not in self._stopped
-            if not owned or (position is not None and record.offset < position):
-                continue
-            try:
-                outputs = self.host.take(record, now_ms)
-            except InputStopped as stopped:
-                self._stop_source(source, stopped)
-                continue
-            self._positions[source] = record.offset + 1
-            self._touched[source] = None
-            self._keep(outputs)
-            self._commit_when_due()
+        for source, run in groupby(records, _SOURCE):
+            position = self._positions.get(source, _NOT_OWNED) or 0
+            left = [r for r in run if r.offset >= position and (position := r.offset + 1)]
+            if left and source not in self._stopped:
+                self._take(source, left, now_ms)
         clock = time.monotonic()
         if clock >= self._tick_due:
             self._tick_due = clock + self._settings.worker.tick_interval_ms / 1000
@@ -172,6 +171,27 @@ class Runtime:
         if clock >= self._lag_due:
             self._lag_due = clock + LAG_EVERY_S
             self._report_lag()
+
+    def _take(self, source: Source, records: list[Record], now_ms: int) -> None:
+        """Records of one source that are ours and new."""
+        try:
+            if self._run_host is not None:
+                self._run_host.take_run(records, now_ms)
+                self._took(source, records[-1].offset + 1)
+                return
+            for record in records:
+                outputs = self.host.take(record, now_ms)
+                self._keep(outputs)
+                self._took(source, record.offset + 1)
+        except InputStopped as stopped:
+            if stopped.record.offset > records[0].offset:
+                self._took(source, stopped.record.offset)
+            self._stop_source(source, stopped)
+
+    def _took(self, source: Source, position: int) -> None:
+        self._positions[source] = position
+        self._touched[source] = None
+        self._commit_when_due()
 
     # --- input -------------------------------------------------------------------------------
 
@@ -192,27 +212,31 @@ class Runtime:
         if first is None:
             return []
         messages = [first, *self._consumer.consume(self.host.records_max - 1, 0)]
-        return [r for r in map(self._record, messages) if r is not None]
+        logical = self._logical
+        return [
+            Record(
+                logical[message.topic()],
+                message.partition(),
+                message.offset(),
+                message.key(),
+                message.value(),
+                message.headers() or _NO_HEADERS,
+                message.timestamp()[1],
+            )
+            for message in messages
+            if (error := message.error()) is None or self._is_record(message, error)
+        ]
 
-    def _record(self, message: Message) -> Record | None:
-        error = message.error()
-        if error is not None:
-            if error.fatal():
-                raise FatalError(f"{self.host.role}: {error}")
-            if error.code() == KafkaError._PARTITION_EOF and self._aligner is not None:
-                self._aligner.end((self._logical[message.topic()], message.partition()))
-            else:
-                log.warning("consumer_error", extra={"role": self.host.role, "error": str(error)})
-            return None
-        return Record(
-            self._logical[message.topic()],
-            message.partition(),
-            message.offset(),
-            message.key(),
-            message.value(),
-            message.headers() or [],
-            message.timestamp()[1],
-        )
+    def _is_record(self, message: Message, error: KafkaError) -> bool:
+        """No: what came in place of one is logged. Raises ``FatalError`` if it ends the client."""
+        if error.fatal():
+            raise FatalError(f"{self.host.role}: {error}")
+        if error.code() == KafkaError._PARTITION_EOF and self._aligner is not None:
+            source = (self._logical[message.topic()], message.partition())
+            self._aligner.end(source, message.offset())
+        else:
+            log.warning("consumer_error", extra={"role": self.host.role, "error": str(error)})
+        return False
 
     def _stop_source(self, source: Source, stopped: InputStopped) -> None:
         """Too much bad input: this partition waits for a person, the others go on."""

@@ -48,7 +48,7 @@ def test_a_topic_at_its_end_is_not_waited_for() -> None:
     made = aligner({ORDERS: -1001, PARCELS: 1})
     made.add(record(PARCELS, 0, 20))
     assert made.take(100, 0.0) == []
-    made.end(ORDERS)
+    made.end(ORDERS, 0)
     assert len(made.take(100, 0.0)) == 1
 
 

@@ -6,12 +6,26 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detectors.prior import PRIOR_VERSION
+from ops.metrics import Metrics
+from ops.settings import Settings
 from schemas import topics
 from schemas.digests import content_digest
+from schemas.fast_codec import FastCodec
 from streams.artifacts import MemoryArtifacts, builtin_policy
-from streams.intake import ANYWHERE, DeadLetterLimit, InputHealth, InputStopped, Intake
+from streams.host import Committed, RunHost
+from streams.intake import (
+    ANYWHERE,
+    NDJSON,
+    DeadLetterLimit,
+    InputHealth,
+    InputStopped,
+    Intake,
+)
+from streams.intake_host import IntakeHost
 from streams.records import Output, Record
 
 from .conftest import KEY, NOW_MS
@@ -211,3 +225,119 @@ def test_the_health_of_an_input_survives_a_restart() -> None:
     again = InputHealth.unpack(health.pack())
     assert (again.run, sum(again.recent), len(again.recent)) == (2, 2, 3)
     assert InputHealth.unpack("rubbish").run == 0
+
+
+def _mixed_records(to_record: ToRecord, make_event: Make) -> list[Record]:
+    """Trade of twelve merchants; every few records one is bad, misplaced, NDJSON or a command."""
+    records = []
+    for number in range(240):
+        event = make_event(
+            "order.paid" if number % 3 else "shipment.lost",
+            f"m{number % 12}" if number % 8 else "商户",
+            counterparty_id=f"c{number % 5}",
+        )
+        record = to_record(event)
+        raw = record.value or b""
+        odd: dict[int, dict[str, Any]] = {
+            1: {"value": raw.replace(b":", b": ")},
+            2: {"value": raw[:-1] + b',"note":[1.50]}'},
+            3: {"key": b"other"},
+            4: {"partition": (record.partition + 1) % 4},
+            5: {"topic": "merchant.payments"},
+            6: {"value": raw.replace(b"1000", b"-1")},
+            7: {"value": raw + b"\n{}\n\n" + raw, "headers": [("content-type", NDJSON)]},
+            8: {"value": None, "headers": [("trace", b"1")]},
+            9: {"partition": ANYWHERE, "topic": "file", "key": None},
+            10: {"timestamp_ms": 0},
+            11: {"value": raw.replace(b'"m', b'"*')},
+        }
+        records.append(record._replace(**odd.get(number % 17, {})))
+    commands = [make_event("automation.pause", "*", actor="a"), make_event("clock.tick", "*")]
+    return records + [to_record(command) for command in commands]
+
+
+def test_the_codecs_short_way_changes_nothing_of_what_intake_does(
+    make_event: Make,
+    to_record: ToRecord,
+    artifacts: MemoryArtifacts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    records = _mixed_records(to_record, make_event)
+    limit = DeadLetterLimit(share_max=0.9)
+    results = []
+    for short in (True, False):
+        if not short:
+            monkeypatch.setattr(FastCodec, "decode", lambda *_: None)
+        intake = Intake(
+            partitions=4,
+            privacy_key=KEY,
+            artifacts=artifacts,
+            dead_letter_limit=limit,
+            lines_max=7,
+            batch_bytes_max=1000,
+        )
+        for record in records:
+            intake.take(record, NOW_MS)
+        packed = {source: health.pack() for source, health in intake.health.items()}
+        results.append((intake.flush(), intake.accepted, intake.dead_letters, packed))
+    assert results[0] == results[1]
+    outputs, accepted, dead_letters, _ = results[0]
+    assert accepted > 100
+    assert len(letters(outputs)) == sum(dead_letters.values()) > 50
+    assert len(dead_letters) >= 6
+
+
+def test_a_run_of_records_is_taken_as_one_by_one_up_to_where_it_stops(
+    make_event: Make, to_record: ToRecord, artifacts: MemoryArtifacts
+) -> None:
+    limit = DeadLetterLimit(run_max=2)
+    good = [to_record(make_event("order.paid")) for _ in range(2)]
+    bad = [good[0]._replace(offset=10 + n, value=b"bad") for n in range(3)]
+    run = [good[0], bad[0], good[1], bad[1], bad[2], good[1]._replace(offset=20)]
+    outputs = []
+    for step in (1, len(run)):
+        intake = Intake(partitions=4, privacy_key=KEY, artifacts=artifacts, dead_letter_limit=limit)
+        with pytest.raises(InputStopped) as stopped:
+            for at in range(0, len(run), step):
+                intake.take_run(run[at : at + step], NOW_MS)
+        assert stopped.value.record is run[5]
+        assert intake.accepted == 2
+        outputs.append(intake.flush())
+    assert outputs[0] == outputs[1]
+
+
+@given(
+    st.lists(st.booleans(), max_size=60),
+    st.integers(1, 6),
+    st.integers(1, 6),
+    st.floats(0, 1),
+)
+def test_health_counts_every_record_of_the_window(
+    verdicts: list[bool], window: int, run_max: int, share_max: float
+) -> None:
+    """Against a plain recount of the records so far."""
+    limit = DeadLetterLimit(share_max=share_max, window=window, run_max=run_max)
+    health = InputHealth()
+    for seen, bad in enumerate(verdicts, 1):
+        health.note(bad, limit)
+        recent = verdicts[max(0, seen - window) : seen]
+        run = next((n for n, b in enumerate(reversed(verdicts[:seen])) if not b), seen)
+        assert health.pack() == f"{run},{sum(recent)},{len(recent)}"
+        full_and_over = len(recent) == window and sum(recent) / window > share_max
+        assert bool(health.exceeded(limit)) == (run >= run_max or full_and_over)
+
+
+def test_the_hosted_intake_takes_runs_and_keeps_its_lines_for_the_drain(
+    make_event: Make, to_record: ToRecord, artifacts: MemoryArtifacts
+) -> None:
+    host = IntakeHost(Settings(), Metrics(), artifacts, KEY)
+    assert isinstance(host, RunHost), "the runtime would take one record at a time"
+    run = [to_record(make_event("order.paid")) for _ in range(3)]
+    source = (run[0].topic, run[0].partition)
+    host.assign({source: Committed(None, "2,2,5")})
+    host.take_run(run[:2], NOW_MS)
+    assert host.take(run[2], NOW_MS) == []
+    (lines,) = log_lines(host.drain()).values()
+    assert len(lines) == 3
+    assert host.metadata(source) == "0,2,8"
+    assert host.drain() == []
