@@ -13,6 +13,7 @@ from schemas.events import BY_TAG, CurrencyCode, Minor, TimestampMs
 
 SignedMinor = Annotated[int, Meta(ge=-(10**15), le=10**15)]
 Rating = Annotated[float, Meta(ge=0, le=5)]
+Score = Annotated[float, Meta(ge=-(10**6), le=10**6)]
 
 
 class LogLine(Struct, gc=False):
@@ -39,6 +40,12 @@ class LogLine(Struct, gc=False):
     line_id: str | None = None
     rating: Rating | None = None
     balance_minor: SignedMinor | None = None
+    score: Score | None = None
+    other_debt_minor: Minor | None = None
+    declared_turnover_minor: Minor | None = None
+    period_start_at: TimestampMs | None = None
+    period_end_at: TimestampMs | None = None
+    role: str | None = None
     segment: str | None = None
     region: str | None = None
     opened_at: TimestampMs | None = None
