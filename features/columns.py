@@ -91,7 +91,7 @@ def _or_absent(value: int | None) -> int:
 
 
 def _signed(texts: list[str] | list[str | None]) -> NDArray[np.int64]:
-    hashes = [xxh64_intdigest(text or "") for text in texts]
+    hashes = [xxh64_intdigest((text or "").encode()) for text in texts]
     return np.array(hashes, np.uint64).view(np.int64)
 
 

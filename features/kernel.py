@@ -10,6 +10,7 @@ from features import kinds
 from features import layout as lay
 from features.events import apply
 from features.layout import entry, inner
+from features.rings import whole
 from features.timers import set_close
 
 END, DUE_LINE, DUE_TIMERS = 0, 1, 2
@@ -116,14 +117,14 @@ def _is_burst(r: Any, e: Any) -> bool:
     hour = e.ts // lay.HOUR_MS
     if hour <= r.head - lay.HOURS:
         return False
-    count = int(r.hour_count[hour % lay.HOURS])
+    count = whole(r.hour_count[hour % lay.HOURS])
     if count < lay.BURST_MIN:
         return False
     day = e.ts // lay.DAY_MS
     sales = 0
     for d in range(max(day - 27, r.head // 24 - lay.SHORT_DAYS + 1), day):
         at = d % lay.SHORT_DAYS
-        sales += r.short_count[lay.ORDERS, at] + r.short_count[lay.INVOICES, at]
+        sales += whole(r.short_count[lay.ORDERS, at]) + whole(r.short_count[lay.INVOICES, at])
     return count == max(lay.BURST_MIN, (lay.BURST_DAYS * sales + 26) // 27)
 
 
@@ -132,7 +133,7 @@ def _is_trigger(r: Any, e: Any) -> bool:
     kind = e.kind
     if kind == kinds.ORDER_PAID or kind == kinds.INVOICE_ISSUED:
         return _is_burst(r, e)
-    return (
+    return bool(
         kind == kinds.ORDER_REFUNDED
         or kind == kinds.ORDER_DISPUTED
         or kind == kinds.INVOICE_VOIDED

@@ -5,7 +5,7 @@ from typing import Any
 from features import kinds
 from features import layout as lay
 from features.layout import inner
-from features.rings import bump, bump_rare, bump_short
+from features.rings import bump, bump_rare, bump_short, whole
 
 
 @inner
@@ -45,7 +45,9 @@ def without_parcel(r: Any, at: int) -> int:
     """Orders without a parcel at a place of the short ring."""
     counts = r.short_count
     waiting = (
-        int(counts[lay.ORDERS, at]) - int(counts[lay.CANCELS, at]) - int(counts[lay.SHIPPED, at])
+        whole(counts[lay.ORDERS, at])
+        - whole(counts[lay.CANCELS, at])
+        - whole(counts[lay.SHIPPED, at])
     )
     return max(waiting, 0)
 

@@ -2,8 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+
 from features import layout as lay
 from features.layout import inner
+
+
+@inner
+def whole(value: Any) -> int:
+    """A stored number as int64; compiled arithmetic of unsigned ones never goes below 0."""
+    return np.int64(value)  # type: ignore[return-value]
 
 
 @inner
@@ -81,7 +89,7 @@ def set_bit(bits: Any, at: int) -> None:
 @inner
 def has_bit(bits: Any, at: int) -> bool:
     """Whether a bit of a byte array is set."""
-    return bits[at >> 3] >> (at & 7) & 1 != 0
+    return bool(bits[at >> 3] >> (at & 7) & 1 != 0)
 
 
 @inner

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-
 from features import layout as lay
 from features.catalogue import INDEX
 from features.layout import inner
-from features.rings import has_bit, week_of
+from features.rings import has_bit, week_of, whole
 from features.timers import active_days
 from features.vector_sales import COUNT_28D
 from features.windows import ratio, share, short_sum, twice_median, week_sum
@@ -79,14 +77,14 @@ def _flows(r: Any, day: int, out: Any) -> None:
 @inner
 def _utilities(r: Any, day: int, values: Any, out: Any) -> None:
     days = r.listed[lay.UTILITY_LIST]
-    last = np.int64(days[lay.LISTED_DAYS - 1])
+    last = whole(days[lay.LISTED_DAYS - 1])
     if last == 0:
         return
     out[UTILITY_GAP] = max(day - (last - 1), 0)
     count = 0
     for at in range(lay.LISTED_DAYS - 1):
         if days[at] > 0:
-            values[count] = np.int64(days[at + 1]) - np.int64(days[at])
+            values[count] = whole(days[at + 1]) - whole(days[at])
             count += 1
     if count >= 3:
         out[UTILITY_USUAL] = twice_median(values, count) / 2
@@ -157,7 +155,7 @@ def _listed(r: Any, which: int, day: int) -> int:
     """Days of a list that lie in days 1-92."""
     count = 0
     for at in range(lay.LISTED_DAYS):
-        value = np.int64(r.listed[which, at])
+        value = whole(r.listed[which, at])
         if value > 0 and day - 91 <= value - 1 <= day:
             count += 1
     return count

@@ -7,7 +7,7 @@ import numpy as np
 from features import layout as lay
 from features.catalogue import INDEX
 from features.layout import inner
-from features.rings import week_of
+from features.rings import week_of, whole
 from features.windows import (
     documents_sum,
     four_spreads,
@@ -134,9 +134,9 @@ def _hours(r: Any, day: int, hour: int, out: Any) -> None:
     out[BURST_24H] = recent / usual
     profile, here = 0, 0
     for h in range(24):
-        profile += np.int64(r.profile[h])
+        profile += whole(r.profile[h])
     for h in range(hour - 6, hour):
-        here += np.int64(r.profile[h % 24])
+        here += whole(r.profile[h % 24])
     if profile >= 50:
         expected = usual * (here / profile)
         found = hour_sum(r, r.hour_count, hour - 6, hour - 1)

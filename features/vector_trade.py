@@ -8,7 +8,7 @@ from features import layout as lay
 from features.catalogue import INDEX
 from features.layout import inner
 from features.parcels import without_parcel
-from features.rings import week_of
+from features.rings import week_of, whole
 from features.windows import ratio, share, short_sum, week_sum
 
 REFUND_28D = INDEX["refund_share_28d"]
@@ -59,9 +59,9 @@ def _named(r: Any, side: int, out: Any, estimate: int, top: int, fresh: int) -> 
     for place in range(lay.PLACES):
         largest = max(largest, r.table_minor[side, place])
     out[top] = ratio(largest, r.table_total[side])
-    named = np.int64(r.named[side, 0]) + np.int64(r.named[side, 1])
+    named = whole(r.named[side, 0]) + whole(r.named[side, 1])
     if named >= 5:
-        out[fresh] = (np.int64(r.fresh[side, 0]) + np.int64(r.fresh[side, 1])) / named
+        out[fresh] = (whole(r.fresh[side, 0]) + whole(r.fresh[side, 1])) / named
 
 
 @inner
@@ -128,11 +128,11 @@ def _unshipped(r: Any, day: int, out: Any) -> None:
             oldest = max(oldest, day - d)
         if d > day - 3:
             continue
-        orders = np.int64(r.short_count[lay.ORDERS, at]) - np.int64(r.short_count[lay.CANCELS, at])
+        orders = whole(r.short_count[lay.ORDERS, at]) - whole(r.short_count[lay.CANCELS, at])
         sold += max(orders, 0)
         if unserved > 0:
             waiting += unserved
-            net = max(r.net_orders[d % lay.DAYS], 0)
+            net = max(whole(r.net_orders[d % lay.DAYS]), 0)
             # net * unserved // orders, without the product's overflow
             minor += net // orders * unserved + net % orders * unserved // orders
     out[UNSHIPPED_SHARE] = share(waiting, sold)
@@ -147,11 +147,11 @@ def _promises(r: Any, as_of: int, out: Any) -> None:
     overdue, overdue_28d, made_28d = 0, 0, 0
     first = max(past - lay.PROMISE_PAST_DAYS + 1, head - lay.PROMISE_PAST_DAYS)
     for d in range(first, min(past, head + lay.PROMISE_AHEAD_DAYS) + 1):
-        unkept = np.int64(r.promise[lay.OPEN, d % lay.PROMISE_DAYS])
+        unkept = whole(r.promise[lay.OPEN, d % lay.PROMISE_DAYS])
         overdue += unkept
         if d > past - 28:
             overdue_28d += unkept
-            made_28d += np.int64(r.promise[lay.MADE, d % lay.PROMISE_DAYS])
+            made_28d += whole(r.promise[lay.MADE, d % lay.PROMISE_DAYS])
     out[OVERDUE] = overdue
     out[OVERDUE_SHARE] = share(overdue_28d, made_28d)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from features import layout as lay
 from features.layout import inner
-from features.rings import net_documents
+from features.rings import net_documents, whole
 
 
 @inner
@@ -42,11 +42,9 @@ def cumulate(r: Any, day: int, orders: Any, invoices: Any) -> None:
 @inner
 def turnover(orders: Any, invoices: Any, first: int, last: int) -> int:
     """Turnover over days ``first``-``last`` back, from what ``cumulate`` wrote."""
-    return max(
-        orders[last] - orders[first - 1],
-        invoices[last] - invoices[first - 1],
-        0,
-    )
+    paid = whole(orders[last] - orders[first - 1])
+    issued = whole(invoices[last] - invoices[first - 1])
+    return max(paid, issued, 0)
 
 
 @inner
@@ -57,7 +55,7 @@ def short_sum(r: Any, ring: Any, metric: int, first: int, last: int) -> int:
     total = 0
     at = first % lay.SHORT_DAYS
     for _ in range(first, min(last, head) + 1):
-        total += np.int64(ring[metric, at])
+        total += whole(ring[metric, at])
         at += 1
         if at == lay.SHORT_DAYS:
             at = 0
@@ -69,7 +67,7 @@ def week_sum(head: int, ring: Any, metric: int, first: int, last: int) -> int:
     """Sum of a metric of a week ring over weeks, of which it holds the last up to ``head``."""
     total = 0
     for week in range(max(first, head - lay.WEEKS + 1), min(last, head) + 1):
-        total += np.int64(ring[metric, week % lay.WEEKS])
+        total += whole(ring[metric, week % lay.WEEKS])
     return total
 
 
@@ -90,7 +88,7 @@ def hour_sum(r: Any, ring: Any, first: int, last: int) -> int:
     """Sum of an hour ring over the hours ``first``-``last`` that it holds."""
     total = 0
     for hour in range(max(first, r.head - lay.HOURS + 1), min(last, r.head) + 1):
-        total += np.int64(ring[hour % lay.HOURS])
+        total += whole(ring[hour % lay.HOURS])
     return total
 
 

@@ -283,7 +283,7 @@ SURPRISE: tuple[Feature, ...] = (
         unit="score",
         windows=("6h", "profile of the hours of a day"),
         formula="(n - e) / sqrt(e + 1); n = orders paid + invoices issued over hours 2-7, e = "
-        "(those of days 2-28) / 27 x the share of the hour profile that these hours of the day have",
+        "(those of days 2-28) / 27 x the share of these hours of the day in the hour profile",
         direction="down",
         label="Sales of the last 6 hours against their usual",
         cold_start="NaN as sales_burst_24h_ratio, or with fewer than 50 in the hour profile",

@@ -1,7 +1,6 @@
-from features import layout
+from features import kinds, vector_money, vector_sales, vector_trade
 from features.catalogue import CATALOGUE, INDEX, NAMES
-from features.layout import KIND_OF
-from features.vector import KERNEL_NAMES
+from features.kinds import KIND_OF
 from schemas.events import BY_TAG
 
 
@@ -29,7 +28,7 @@ def test_every_feature_says_what_it_needs_in_words() -> None:
 
 def test_the_kernel_knows_every_type_of_event() -> None:
     assert set(KIND_OF) == set(BY_TAG)
-    business = {tag for tag, kind in KIND_OF.items() if kind >= layout.ORDER_PAID}
+    business = {tag for tag, kind in KIND_OF.items() if kind >= kinds.ORDER_PAID}
     feeds = {"transactions", "logistics", "payments", "signals"}
     assert business == {
         tag for tag, struct in BY_TAG.items() if struct.topic.removeprefix("merchant.") in feeds

@@ -107,20 +107,20 @@ def test_as_of_follows_the_event_but_not_a_wrong_clock() -> None:
 
 def test_a_day_is_closed_when_the_watermark_passes_its_end() -> None:
     _, dues = run(paid(0.5, "a"), paid(0.6, "b"), paid(1, "c"), paid(1 + HOUR, "c"))
-    assert timers(dues) == [(0, Trigger.DAY_CLOSE, 1.0), (1, Trigger.DAY_CLOSE, 1.0)]
+    assert timers(dues) == [(0, Trigger.BUCKET_CLOSE, 1.0), (1, Trigger.BUCKET_CLOSE, 1.0)]
 
 
 def test_a_merchant_busy_past_midnight_still_has_its_day_closed() -> None:
     lines = [paid(d / 48) for d in range(1, 48 * 4)]
     _, dues = run(*lines)
-    assert timers(dues) == [(0, Trigger.DAY_CLOSE, float(d)) for d in (1, 2, 3)]
+    assert timers(dues) == [(0, Trigger.BUCKET_CLOSE, float(d)) for d in (1, 2, 3)]
 
 
 def test_a_silent_merchant_is_checked_less_and_less_and_then_let_be() -> None:
     quiet, busy = paid(0.5, "quiet"), [paid(0.5 + d, f"b{d % 2}") for d in range(120)]
     _, dues = run(quiet, *busy)
     mine = [t for t in timers(dues) if t[0] == 0]
-    assert mine[0] == (0, Trigger.DAY_CLOSE, 1.0)
+    assert mine[0] == (0, Trigger.BUCKET_CLOSE, 1.0)
     assert [end for _, _, end in mine[1:]] == [2, 3, 5, 9, 17, 33, 65]
     assert {trigger for _, trigger, _ in mine[1:]} == {Trigger.IDLE_CHECK}
 
@@ -178,7 +178,7 @@ def test_commands_are_deduplicated_and_controls_are_not() -> None:
 
 
 def test_a_configuration_that_makes_no_sense_is_refused() -> None:
-    for wrong in ({"dedup_events": 0}, {"lateness_ms": -1}):
+    for wrong in ({"dedup_events": 0}, {"lateness_ms": -1}, {"close_hours": 5}):
         try:
             EngineConfig(**wrong)
         except ValueError as error:
