@@ -146,9 +146,8 @@ def _hours(r: Any, day: int, hour: int, out: Any) -> None:
 @inner
 def _size(orders: Any, invoices: Any, days: int, paid: int, issued: int) -> float:
     """Average sale of the last days, whose orders and invoices are counted."""
-    if invoices[days] > orders[days]:
-        return ratio(max(invoices[days], 0), issued)
-    return ratio(max(orders[days], 0), paid)
+    net_orders, net_invoices = max(orders[days], 0), max(invoices[days], 0)
+    return ratio(net_invoices, issued) if net_invoices > net_orders else ratio(net_orders, paid)
 
 
 @inner

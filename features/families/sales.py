@@ -298,11 +298,11 @@ SIZE: tuple[Feature, ...] = (
         family="order size",
         unit="minor",
         windows=("28d",),
-        formula="net invoices / invoices issued where net invoices exceed net orders, else net "
-        "orders / orders paid; days 1-28, at least 0",
+        formula="net invoices / invoices issued where net invoices exceed net orders (each at "
+        "least 0), else net orders / orders paid; days 1-28",
         direction="none",
         label="Average sale in 28 days",
-        cold_start="NaN without a sale in the window",
+        cold_start="NaN where the divisor is 0",
         types=_TYPES,
         feeds=("transactions", "signals"),
         transform="log1p",
@@ -315,7 +315,7 @@ SIZE: tuple[Feature, ...] = (
         formula="the same over days 1-7 / sale_size_28d_minor",
         direction="none",
         label="Size of a sale against the month",
-        cold_start="NaN without a sale in 7 days, or where the divisor is 0",
+        cold_start="NaN where either divisor is 0",
         types=_TYPES,
         feeds=("transactions", "signals"),
         transform="log1p",

@@ -4,6 +4,7 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from features.catalogue import NAMES
@@ -43,6 +44,16 @@ def values(due: Due) -> dict[str, float]:
 def last_values(*lines: LogLine, config: EngineConfig = SMALL) -> dict[str, float]:
     """The values at the last due of a history."""
     return values(list(FeatureEngine(config).run(list(lines)))[-1])
+
+
+def check(name: str, expected: float | None, lines: list[LogLine]) -> None:
+    """Hold a feature at the end of a history against what it must be; None for NaN."""
+    if lines[-1].type != "loan.disbursed":
+        lines = [*lines, probe(lines[-1].occurred_at / DAY_MS - DAY0)]
+    found = last_values(*lines).get(name)
+    assert (found is None) == (expected is None), found
+    if expected is not None:
+        assert found == pytest.approx(expected, rel=1e-12)
 
 
 def plain(due: Due) -> tuple[int, int, int, bytes]:
