@@ -166,6 +166,7 @@ def _list_day(r: Any, which: int, day: int, distinct: bool) -> None:
 @inner
 def _file_tax(r: Any, g: Any, e: Any) -> None:
     """Set the latest return against the invoices of its period as they stand now."""
+    own = e.declared >= 0 and _is_own(r, g, e.currency)
     if r.seen & lay.HAS_TAX and e.ts < r.tax_ms:
         return
     r.seen |= lay.HAS_TAX
@@ -173,9 +174,7 @@ def _file_tax(r: Any, g: Any, e: Any) -> None:
     r.declared_ratio = np.nan
     head = r.head // 24
     first, last = e.period_start // lay.DAY_MS, e.period_end // lay.DAY_MS
-    if e.declared < 0 or e.period_start < 0 or e.period_end < 0 or first <= head - lay.DAYS:
-        return
-    if not _is_own(r, g, e.currency):
+    if not own or e.period_start < 0 or e.period_end < 0 or first <= head - lay.DAYS:
         return
     invoiced = 0
     for day in range(first, min(last, head) + 1):

@@ -131,7 +131,7 @@ FEATURES: tuple[Feature, ...] = (
         "bits, at least 1",
         direction="down",
         label="Number of buyers",
-        cold_start="NaN without a named buyer",
+        cold_start="NaN where both bitmaps are empty",
         types=_BUYER,
         feeds=("transactions", "signals"),
         transform="log1p",

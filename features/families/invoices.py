@@ -127,7 +127,7 @@ FEATURES: tuple[Feature, ...] = (
         formula="as buyers_estimate, of the suppliers' bitmaps",
         direction="down",
         label="Number of suppliers",
-        cold_start="NaN without a named supplier",
+        cold_start="NaN where both bitmaps are empty",
         types=_SUPPLIER,
         feeds=("signals",),
         transform="log1p",
@@ -163,7 +163,8 @@ FEATURES: tuple[Feature, ...] = (
         unit="ratio",
         windows=("latest return",),
         formula="`declared_turnover_minor` of the latest return (by event time, of equal times "
-        "the last to come) / net invoices of its period as they stood when it came",
+        "the last to come) / net invoices of the days of its period, first and last included, as "
+        "they stood when it came",
         direction="none",
         label="Turnover declared for tax against invoices",
         cold_start="NaN without a return that has both ends of its period and a divisor above 0, "

@@ -186,3 +186,91 @@ def test_a_configuration_that_makes_no_sense_is_refused() -> None:
         else:
             raise AssertionError(wrong)
     assert msgspec.structs.asdict(EngineConfig())["step_ms"] == DAY_MS
+
+
+def busy(last: int, merchant: str = "m") -> list[LogLine]:
+    """A sale at noon of each day."""
+    return [paid(d + 0.5, merchant) for d in range(last + 1)]
+
+
+def test_a_bucket_shorter_than_a_day_closes_when_it_ends() -> None:
+    config = EngineConfig(dedup_events=64, close_hours=6)
+    _, dues = run(paid(0.1), paid(0.6), paid(0.7), paid(2), config=config)
+    assert timers(dues) == [
+        (0, Trigger.BUCKET_CLOSE, 0.25),
+        (0, Trigger.BUCKET_CLOSE, 0.75),
+        (0, Trigger.IDLE_CHECK, 1.75),
+    ]
+
+
+def test_the_silence_of_a_busy_merchant_is_looked_at_within_the_day() -> None:
+    others = [paid(25 + d / 10, f"b{d % 2}") for d in range(40)]
+    _, dues = run(*busy(24), *others)
+    mine = [t for t in timers(dues) if t[0] == 0 and t[1] != Trigger.BUCKET_CLOSE]
+    assert [(trigger, round(day * 24, 6)) for _, trigger, day in mine] == [
+        (Trigger.SILENCE_CHECK, 24 * 24 + 12 + 1 + 24),
+        (Trigger.IDLE_CHECK, 26 * 24),
+        (Trigger.SILENCE_CHECK, 24 * 24 + 12 + 1 + 48),
+        (Trigger.IDLE_CHECK, 27 * 24),
+    ]
+
+
+def test_the_silence_of_a_merchant_that_is_seldom_busy_is_not() -> None:
+    others = [paid(20 + d / 10, f"b{d % 2}") for d in range(40)]
+    _, dues = run(*busy(18), *others)
+    assert Trigger.SILENCE_CHECK not in {trigger for slot, trigger, _ in timers(dues) if slot == 0}
+
+
+def test_a_busy_merchant_that_goes_on_is_not_called_silent() -> None:
+    """Its next sale comes before the check that the last one had set."""
+    _, dues = run(*[paid(d * 0.9 + 0.5) for d in range(60)])
+    assert {trigger for _, trigger, _ in timers(dues)} == {Trigger.BUCKET_CLOSE}
+
+
+def test_a_promise_that_is_not_kept_is_looked_at_when_its_day_is_over() -> None:
+    promised = [
+        line("order.paid", 0.5, amount=1, promised_at=at(3)),
+        line("order.paid", 0.5, amount=1, promised_at=at(5)),
+        line("order.paid", 0.5, amount=1, promised_at=at(6)),
+    ]
+    kept = line("shipment.delivered", 1.5, promised_at=at(5))
+    others = [paid(1 + d / 4, f"b{d % 2}") for d in range(40)]
+    _, dues = run(*promised, *others[:3], kept, *others[3:])
+    mine = [t for t in timers(dues) if t[0] == 0]
+    assert mine == [
+        (0, Trigger.BUCKET_CLOSE, 1),
+        (0, Trigger.BUCKET_CLOSE, 2),
+        (0, Trigger.IDLE_CHECK, 3),
+        (0, Trigger.OVERDUE_CHECK, 4),
+        (0, Trigger.IDLE_CHECK, 6),
+        (0, Trigger.OVERDUE_CHECK, 7),
+        (0, Trigger.IDLE_CHECK, 10),
+    ]
+
+
+def test_a_burst_of_sales_makes_its_merchant_due_once() -> None:
+    sales = [paid(30 + minute / 1440) for minute in range(45)]
+    _, dues = run(*busy(29), *sales)
+    assert [d.line for d in dues if d.line >= 0] == [30 + 19]
+    # 4 sales a day before: 6 days of them are 24 sales
+    often = [paid(d + h) for d in range(30) for h in (0.4, 0.5, 0.6, 0.7)]
+    _, dues = run(*often, *[paid(30 + minute / 1440) for minute in range(45)])
+    assert [d.line for d in dues if d.line >= 0] == [120 + 23]
+
+
+def test_a_case_in_which_the_merchant_is_not_accused_is_no_trigger() -> None:
+    _, dues = run(line("court.case", 1, role="plaintiff"), line("court.case", 1))
+    assert [d.line for d in dues] == [1]
+
+
+def test_a_late_event_of_a_closed_day_brings_the_next_check_forward_and_no_close() -> None:
+    """Its promise is open for a day that has yet to end."""
+    others = [paid(1 + d / 4, f"b{d % 2}") for d in range(40)]
+    late = line("order.paid", 0.4, "m", amount=1, promised_at=at(6))
+    _, dues = run(paid(0.5), *others[:16], late, *others[16:])
+    mine = [(trigger, day) for slot, trigger, day in timers(dues) if slot == 0 and day > 4]
+    assert mine == [
+        (Trigger.IDLE_CHECK, 5),
+        (Trigger.OVERDUE_CHECK, 7),
+        (Trigger.IDLE_CHECK, 9),
+    ]
