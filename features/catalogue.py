@@ -4,45 +4,56 @@ The order of the table is the order of the vector. A value that is not available
 
 **Time.** "Days a-b" count back from the UTC day of ``as_of``, which is day 1. "Hours a-b" count
 back from the clock hour of ``as_of``, which is hour 1. Weeks begin on Monday (UTC); week 0 is the
-week of ``as_of``, weeks 1, 2 ... lie before it. A *period* is 28 days counted from 1970-01-01
-(day number // 28). *Share* of a in b is a / b within 0-1, 1 where b is 0 and a is not, NaN where
-neither is above 0.
+week of ``as_of``, weeks 1, 2 ... lie before it. A *period* is 28 days counted from 1970-01-01 (day
+number // 28). *Share* of a in b is a / b within 0-1, 1 where b is 0 and a is not, NaN where neither
+is above 0. Before the first business event (an event of one of the four merchant feeds) that was
+placed, the whole vector but its lending part is NaN. *Until the first* x: ever, wherever x lay.
 
 **What is held.** Every ring holds the last units up to the head, the latest day (week, hour) of any
 business event of the merchant: 48 hours, 94 days (day ring), 30 days (short ring), 54 weeks (year
 ring), 14 weeks (week ring). An event more than 93 days before the head changes nothing and is
-counted. What lies outside a ring is not held in it and comes into no sum. Counts of the short ring
-and of promises stop at 65,535 a day. Amounts in another currency than the merchant's first are not
-added up.
+counted. What lies outside a ring is not held in it and comes into no sum. Counts of the hour ring,
+of the hour profile, of the short ring, of promises, of week disputes and of week reviews stop at
+65,535, those of parcels lost and of payments failed at 255 a day; stars and hours of what is not
+counted are not added. Amounts in another currency than the merchant's first are not added up; the
+first is that of the first event with a currency among orders paid, corrections, invoices,
+settlements, account movements, deliveries with an amount, tax returns with a declared turnover and
+bureau answers with a debt. An amount without a currency is 0, but for ``other_debt_minor``, which
+then is in the merchant's. A balance counts as an amount of its event. An event counts as the first
+of its kind whatever its currency.
 
 - *Corrections* (cancelled, refunded, invoice.voided) amend the day or week of the original,
-  ``ordered_at`` or ``issued_at``, where given and not later than the event; else their own.
+  ``ordered_at`` or ``issued_at``, where given and not later than the event; else their own. So does
+  every other use of ``ordered_at``: one later than the event is read as the event's day.
 - *Net orders* = paid - cancelled - refunded, *net invoices* = issued - voided, by day (day ring).
   *Turnover* over days is ``max(net orders, net invoices, 0)`` of the sums: orders and invoices are
   two views of the same sales. Year ring: *net sales documents* = net orders + net invoices. Week
   ring: *week orders* = paid - cancelled, week refunds, week invoices (issued), week voids, week
   settlements; counts week sales (orders + invoices), week disputes, week reviews, week ratings
-  (stars x 100, rounded half to even); corrections by their original, others by their own time.
+  (stars x 100, rounded half to even); corrections by their original, others by their own time. A
+  review without stars is none. Sums over weeks are made first, shares and differences of them.
 - *Short ring*, by day: refunded, voided, settled (by day received), purchases (received - voided
   ones of side received), credited, debited; counts of orders, invoices, cancellations, disputes,
   parcels dispatched, returned, lost, payments failed, sensor readings, deliveries with
-  ``promised_at`` and those on a later UTC day than promised; orders and cancellations count on
-  the day of the order. *Dispatch hours* and *delivery hours*: whole hours (rounded down, within
-  0-10,000) from ``ordered_at`` to the event, by day of the event, and how many were timed.
+  ``promised_at`` and those on a later UTC day than promised; orders and cancellations count on the
+  day of the order. *Dispatch hours* and *delivery hours*: whole hours (rounded down, within
+  0-10,000) from ``ordered_at`` to the event, by day of the event, and how many were timed. A
+  purchase voided counts on the day of ``issued_at`` as above. A *parcel* is a dispatch.
 - *An order without a parcel*, by day: max(orders - cancellations - shipped, 0). A parcel is shipped
-  on the day of its ``ordered_at``, else on the oldest day within the short ring, at most 27 days
-  before it, that has an order without a parcel, else on its own day.
+  on the day of its ``ordered_at`` where given, else on the oldest day within the short ring, at
+  most 27 days before it, that has an order without a parcel, else on its own day.
 - *Open parcels*, by day of dispatch (short ring): a delivery, return or loss closes one of the
   oldest day that has any.
 - *Promises*, by day promised (42 before the head to 35 after it; others are counted and dropped):
   made and open. Orders make them where they carry ``promised_at``; dispatches do for merchants
-  whose orders never did. Delivery, return and loss close one of the day of ``promised_at``, else
-  of the oldest day that has an open one; so does a cancellation, which also unmakes it, where it
-  has ``promised_at`` or the merchant's orders carry promises.
-- *Open deliveries*, amounts by day (short ring): a delivery with an amount adds it on the day of
-  its ``ordered_at`` (else its own); a settlement takes its amount off the day of its ``ordered_at``
-  where that is given and held, the rest of it (all of it where not given) off the oldest days that
-  have any; what is left then is dropped.
+  whose orders never did so far. Delivery, return and loss close one of the day of ``promised_at``
+  where given (none where that day has none open), else of the oldest day that has an open one; so
+  does a cancellation, which also unmakes it, where it has ``promised_at`` or the merchant's orders
+  carry promises.
+- *Open deliveries*, amounts by day (short ring): a delivery with an amount (above 0, in the
+  merchant's currency) adds it on the day of its ``ordered_at`` (else its own); a settlement takes
+  its amount off the day of its ``ordered_at`` where that is given and held, the rest of it (all of
+  it where not given) off the oldest days that have any; what is left then is dropped.
 - *Open invoices*, amounts by week (week ring): an issued invoice adds, a void takes off its
   original's week, money that comes in (credited, settled) takes off the oldest weeks that have any.
   A week never goes below 0.
@@ -50,23 +61,26 @@ added up.
   invoice issued or received, a bill accepted or settled, a tax return, a sensor reading.
 - *Bitmaps* of buyers (``counterparty_id`` of orders paid and invoices issued) and suppliers (of
   invoices received): 512 bits for the period of the head, 512 for the one before; the bit of a
-  counterparty is its 64-bit hash modulo 512. A sale to a named buyer counts in the period; it
-  counts as new where its bit was set in neither. Events of the period before the head's go to that
-  period's bitmap and counts; older ones are left out. *Tables* of buyers and suppliers hold 6
-  counterparties by amount (Space-Saving: Metwally et al., 2005): a known one adds its amount, an
-  unknown one takes a free place, else the place of the least (of equal ones the first), adding to
-  its amount; the *total* adds every amount. Events enter in order of arrival, with 0 amount left
-  out. When the head enters a later period all amounts and the total are halved (rounded down) once
-  for each period passed.
+  counterparty is its 64-bit hash (xxh64, seed 0) modulo 512. A sale to a named buyer counts in the
+  period; it counts as new where its bit was set in neither. Events of the period before the head's
+  go to that period's bitmap and counts; older ones are left out. *Tables* of buyers and suppliers
+  hold 6 counterparties by amount (Space-Saving: Metwally et al., 2005): a known one adds its
+  amount, an unknown one takes the first free place, else the place of the least (of equal ones the
+  first), adding to its amount; the *total* adds every amount that enters. Events with a
+  counterparty enter in order of arrival, with 0 amount left out; voids and cancellations take
+  nothing off. A counterparty is known by the lower half of its hash; a place halved to 0 is free
+  again. When the head enters a later period all amounts and the total are halved (rounded down)
+  once for each period passed.
 - *Hour profile*: orders paid + invoices issued by hour of the day (UTC), in order of arrival;
   halved (rounded down) likewise.
 - *Days held* of dishonoured bills, court cases (defendant) and register changes: the latest 8 of
-  each; utility payments: the latest 8 distinct days.
+  each by day of the event; utility payments: the latest 8 distinct days. Days after 2149-06-05 are
+  held as that day.
 
 **Feeds.** While a feed is quiet for everyone (see ``features.feeds``), every feature that needs it
 is NaN for the merchants that have used it. **Peers.** Each amount is also given as its percentile
-among the partition's merchants of the same segment: (those below + half of those equal) / all,
-by the value that each had when last assessed, in bins of half an octave; NaN with fewer than 20.
+among the partition's merchants of the same segment: (those below + half of those equal) / all, by
+the value that each had when last assessed, in bins of half an octave; NaN with fewer than 20.
 """
 
 import hashlib

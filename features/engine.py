@@ -2,82 +2,62 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from enum import IntFlag
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
-from xxhash import xxh3_64_intdigest
 
-from features import kernel, layout, pages, rings, vector
+from features import (
+    counterparties,
+    events,
+    kernel,
+    kinds,
+    layout,
+    pages,
+    parcels,
+    rings,
+    sums,
+    timers,
+    vector,
+    vector_money,
+    vector_sales,
+    vector_trade,
+)
+from features.cadence import Due, EngineConfig, Trigger
 from features.catalogue import NAMES
-from features.layout import COLUMNS, COUNTERS, DAY_MS, KIND_OF, NEVER, ROW, STATE
+from features.columns import Columns
+from features.kinds import COLUMNS
+from features.layout import COUNTERS, DAY_MS, DEADLINES, HOUR_MS, NEVER, ROW, STATE
 from features.lines import LogLine
-from schemas.events import GLOBAL_MERCHANT
 
 _BLOCK_HASHES = 8192
 _ROWS_MIN = 64
+_SWEEP_ROWS = 256
+"""Vectors computed at once when one deadline serves many merchants."""
 _NO_LINES = np.zeros(0, COLUMNS)
 
 
-class Trigger(IntFlag):
-    """Why a merchant is due an assessment."""
+__all__ = ["FEEDS", "Due", "EngineConfig", "FeatureEngine", "Trigger", "code_digest"]
 
-    DAY_CLOSE = 1
-    IDLE_CHECK = 2
-    EVENT = 4
-    LENDING = 8
-    PROFILE = 16
-    COMMAND = 32
-    CONTROL = 64
-
-
-class Due(NamedTuple):
-    """A merchant that is due at ``as_of`` (epoch ms).
-
-    ``line`` is the place of the line in the batch, -1 for a timer; ``slot`` the merchant's row, -1
-    for a line that concerns all; ``vector`` float64 in catalogue order, NaN where not available,
-    its lending part left NaN for ``LendingBook.fill``.
-    """
-
-    line: int
-    slot: int
-    trigger: int
-    as_of: int
-    vector: NDArray[np.float64]
-
-
-class EngineConfig(Struct, kw_only=True, frozen=True):
-    """What bounds the clock and the cadence; part of what makes a replay equal.
-
-    The watermark trails the latest event time by ``lateness_ms``; one merchant's events move that
-    time by at most ``step_ms`` each; a clock tick moves it only from within ``live_distance_ms``.
-    A merchant's own events make it due at most once per ``event_trigger_gap_ms``. Duplicates are
-    known among the last ``dedup_events`` lines.
-    """
-
-    lateness_ms: int = 3_600_000
-    step_ms: int = DAY_MS
-    live_distance_ms: int = 3_600_000
-    event_trigger_gap_ms: int = 3_600_000
-    dedup_events: int = 1 << 20
-
-    def __post_init__(self) -> None:
-        if self.dedup_events < 1:
-            raise ValueError(f"dedup_events is {self.dedup_events}; set 1 or more")
-        for name in ("lateness_ms", "step_ms", "live_distance_ms", "event_trigger_gap_ms"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; set 0 or more")
+FEEDS = ("transactions", "logistics", "payments", "signals")
+"""Feeds of business events, by bit of ``FeatureEngine.feeds_used``."""
 
 
 _LINE_TRIGGERS = {
-    layout.CONTROL: Trigger.CONTROL,
-    layout.COMMAND: Trigger.COMMAND,
-    layout.PROFILE: Trigger.PROFILE,
-    layout.APPLICATION: Trigger.PROFILE,
-    layout.LENDING: Trigger.LENDING,
+    kinds.CONTROL: Trigger.CONTROL,
+    kinds.COMMAND: Trigger.COMMAND,
+    kinds.PROFILE: Trigger.PROFILE,
+    kinds.APPLICATION: Trigger.PROFILE,
+    kinds.LENDING: Trigger.LENDING,
+}
+
+
+_TIMER_TRIGGERS = {
+    layout.AT_CLOSE: Trigger.BUCKET_CLOSE,
+    layout.AT_IDLE: Trigger.IDLE_CHECK,
+    layout.AT_SILENCE: Trigger.SILENCE_CHECK,
+    layout.AT_OVERDUE: Trigger.OVERDUE_CHECK,
 }
 
 
@@ -99,16 +79,23 @@ def code_digest(*modules: ModuleType) -> str:
     return digest.hexdigest()
 
 
-_STATE = np.dtype([*STATE.descr, (f"code_{code_digest(layout, rings, kernel, vector)}", "i1")])
-_CONFIGURED = ("lateness_ms", "step_ms", "live_distance_ms", "trigger_gap_ms")
-
-
-class _CurrencyCodes(dict[str | None, int]):
-    """Currency as a number: its three letters, 0 for none."""
-
-    def __missing__(self, currency: str | None) -> int:
-        code = self[currency] = int.from_bytes((currency or "").encode(), "big")
-        return code
+_CODE = code_digest(
+    layout,
+    kinds,
+    rings,
+    counterparties,
+    parcels,
+    events,
+    timers,
+    kernel,
+    sums,
+    vector_sales,
+    vector_trade,
+    vector_money,
+    vector,
+)
+_STATE = np.dtype([*STATE.descr, (f"code_{_CODE}", "i1")])
+_CONFIGURED = ("lateness_ms", "step_ms", "live_distance_ms", "trigger_gap_ms", "close_ms")
 
 
 class FeatureEngine:
@@ -125,17 +112,18 @@ class FeatureEngine:
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
         self.ids: list[str] = []
-        self.index: dict[str, int] = {}
         self.before_touch: Callable[[NDArray[np.int64]], None] | None = None
         self._rows: NDArray[Any] = np.zeros(0, ROW)
-        self._deadlines: NDArray[np.int64] = np.zeros((0, 2), np.int64)
+        self._deadlines: NDArray[np.int64] = np.zeros((0, DEADLINES), np.int64)
         self._dirty = np.zeros((2, 1), np.bool_)
         self._dirty_blocks = np.zeros((2, -(-config.dedup_events // _BLOCK_HASHES)), np.bool_)
         self._ring = np.zeros(config.dedup_events, np.int64)
         size = 1 << (2 * config.dedup_events - 1).bit_length()
         self._table: NDArray[np.int32] | None = np.zeros(size, np.int32)
         self._table_size = size
-        self._currencies = _CurrencyCodes()
+        self._columns = Columns()
+        self.index = self._columns.index
+        self._one = np.zeros(1, np.int64)
         self._state = np.zeros(1, _STATE)
         for name in ("high", "watermark", "pending_slot"):
             self._state[name] = -1
@@ -149,16 +137,17 @@ class FeatureEngine:
         self._state["step_ms"] = self.config.step_ms
         self._state["live_distance_ms"] = self.config.live_distance_ms
         self._state["trigger_gap_ms"] = self.config.event_trigger_gap_ms
+        self._state["close_ms"] = self.config.close_hours * HOUR_MS
 
     def _compile(self) -> None:
         """Load or compile all machine code now, not amid the first batch."""
         nothing = np.zeros(0, np.int64)
         scratch = self._state.copy()
         kernel.step(self._rows, self._deadlines, scratch, *self._duplicates(), _NO_LINES, 0, False)
-        kernel.next_timers(self._deadlines, scratch, nothing)
-        kernel.fire(self._rows, self._deadlines, scratch, 0)
+        timers.next_timers(self._deadlines, scratch, nothing)
+        timers.fire(self._rows, self._deadlines, scratch, nothing, nothing)
         kernel.table_build(self._ring, nothing.astype(np.int32), 0)
-        vector.compute(self._rows, scratch, 0, 0, np.empty(len(NAMES)))
+        vector.compute(self._rows, scratch, nothing, 0, np.empty((0, len(NAMES))))
 
     # --- running ---------------------------------------------------------------------------
 
@@ -167,7 +156,7 @@ class FeatureEngine:
 
         At each due, the state is exactly that after its line. The iterator must be exhausted.
         """
-        cols = self._columns(lines)
+        cols = self._fill(lines)
         first_hash = int(self._state["dedup_count"][0])
         ring, table = self._duplicates()
         at, resumed = 0, False
@@ -187,22 +176,31 @@ class FeatureEngine:
         self._touch_blocks(first_hash, int(self._state["dedup_count"][0]))
 
     def _timers(self) -> Iterator[Due]:
-        slots = np.empty(len(self.ids), np.int64)
-        while count := kernel.next_timers(self._deadlines, self._state, slots):
+        passed = np.empty(len(self.ids), np.int64)
+        while count := timers.next_timers(self._deadlines, self._state, passed):
             as_of = int(self._state["swept"][0]) - 1
-            for slot in slots[:count].tolist():
-                self._touch_slot(slot)
-                closes_day = kernel.fire(self._rows, self._deadlines, self._state, slot)
-                trigger = Trigger.DAY_CLOSE if closes_day else Trigger.IDLE_CHECK
-                yield self._due(-1, slot, trigger, as_of)
+            self._touch(np.unique(passed[:count] // self.PAGE_ROWS))
+            reasons = np.empty(count, np.int64)
+            timers.fire(self._rows, self._deadlines, self._state, passed[:count], reasons)
+            due = np.flatnonzero(reasons != layout.NOT_DUE)
+            slots, reasons = passed[due], reasons[due]
+            for first in range(0, due.size, _SWEEP_ROWS):
+                some = slots[first : first + _SWEEP_ROWS]
+                values = self._vectors(some, as_of)
+                why = reasons[first : first + _SWEEP_ROWS].tolist()
+                for i, slot in enumerate(some.tolist()):
+                    yield Due(-1, slot, int(_TIMER_TRIGGERS[why[i]]), as_of, values[i])
 
     def _due(self, line: int, slot: int, trigger: Trigger, as_of: int) -> Due:
-        values = np.empty(len(NAMES))
-        if slot >= 0:
-            vector.compute(self._rows, self._state, slot, as_of, values)
-        else:
-            values.fill(np.nan)
-        return Due(line, slot, int(trigger), as_of, values)
+        if slot < 0:
+            return Due(line, slot, int(trigger), as_of, np.full(len(NAMES), np.nan))
+        self._one[0] = slot
+        return Due(line, slot, int(trigger), as_of, self._vectors(self._one, as_of)[0])
+
+    def _vectors(self, slots: NDArray[np.int64], as_of: int) -> NDArray[np.float64]:
+        values = np.empty((slots.size, len(NAMES)))
+        vector.compute(self._rows, self._state, slots, as_of, values)
+        return values
 
     def vector_at(self, slot: int, as_of: int) -> NDArray[np.float64]:
         """The vector of a merchant as it would be due at ``as_of`` (epoch ms); changes nothing."""
@@ -218,58 +216,25 @@ class FeatureEngine:
             kernel.table_build(self._ring, self._table, held)
         return self._ring, self._table
 
-    def _columns(self, lines: list[LogLine]) -> NDArray[Any]:
-        cols = np.empty(len(lines), COLUMNS)
-        kinds = KIND_OF
-        cols["kind"] = kind = np.array([kinds.get(e.type, 0) for e in lines], np.int32)
-        for i in np.flatnonzero(kind == layout.INVOICE_VOIDED).tolist():
-            if lines[i].side == "received":
-                cols[i]["kind"] = layout.PURCHASE_VOIDED
-        cols["slot"] = self._slots(lines)
-        cols["ts"] = [e.occurred_at for e in lines]
-        cols["amount"] = [e.amount or 0 for e in lines]
-        codes = self._currencies
-        cols["currency"] = [codes[e.currency] for e in lines]
-        cols["rating"] = [-1 if e.rating is None else round(e.rating * 100) for e in lines]
-        cols["origin"] = [
-            (-1 if e.issued_at is None else e.issued_at) if e.ordered_at is None else e.ordered_at
-            for e in lines
-        ]
-        cols["promised"] = [-1 if e.promised_at is None else e.promised_at for e in lines]
-        hashes = [xxh3_64_intdigest(f"{e.merchant_id}\0{e.event_id}".encode()) for e in lines]
-        cols["hash"] = np.array(hashes, np.uint64).view(np.int64)
-        return cols
-
-    def _slots(self, lines: list[LogLine]) -> NDArray[np.int64]:
-        index = self.index
-        slots = np.array([index.get(e.merchant_id, -2) for e in lines], np.int64)
-        for i in np.flatnonzero(slots == -2).tolist():
-            slots[i] = self._slot(lines[i].merchant_id)
+    def _fill(self, lines: list[LogLine]) -> NDArray[Any]:
+        """Columns of the lines; rows for merchants that are new."""
+        cols, added = self._columns.fill(lines)
+        merchants = len(self.ids) + len(added)
+        if merchants > len(self._rows):
+            self._grow(max(merchants, len(self._rows) * 17 // 16))
+        slots = cols["slot"]
         self._touch(np.unique(slots[slots >= 0] // self.PAGE_ROWS))
-        return slots
-
-    def _slot(self, merchant_id: str) -> int:
-        if merchant_id == GLOBAL_MERCHANT:
-            return -1
-        slot = self.index.get(merchant_id)
-        if slot is None:
-            slot = len(self.ids)
-            if slot >= len(self._rows):
-                self._grow(max(slot + 1, len(self._rows) * 5 // 4))
-            self._touch_slot(slot)
-            self.ids.append(merchant_id)
-            self.index[merchant_id] = slot
-        return slot
+        self.ids.extend(added)  # only now: they are part of their page
+        return cols
 
     def _grow(self, rows: int) -> None:
         before = len(self._rows)
         rows = -(-rows // self.PAGE_ROWS) * self.PAGE_ROWS
-        # In place where the allocator can: rows of a large partition are many gigabytes.
+        # In place where the allocator can, and by little, since it clears what it adds: rows of a
+        # large partition are many gigabytes.
         self._rows.resize(rows, refcheck=False)
-        for name in ("head", "first_day", "first_sale_day", "last_active_ms", "last_trigger_ms"):
-            self._rows[name][before:] = -1
         self._deadlines = np.concatenate(
-            [self._deadlines, np.full((rows - before, 2), NEVER, np.int64)]
+            [self._deadlines, np.full((rows - before, DEADLINES), NEVER, np.int64)]
         )
         dirty = np.zeros((2, rows // self.PAGE_ROWS), np.bool_)
         dirty[:, : before // self.PAGE_ROWS] = self._dirty[:, : before // self.PAGE_ROWS]
@@ -297,6 +262,10 @@ class FeatureEngine:
         code = int(self._rows["currency"][slot])
         return code.to_bytes(3, "big").decode() if code else None
 
+    def feeds_used(self, slot: int) -> int:
+        """Feeds by which the merchant was ever seen, one bit each in the order of ``FEEDS``."""
+        return int(self._rows["seen"][slot]) & layout.FEED_BITS
+
     def set_lending_deadline(self, slot: int, deadline_ms: int) -> None:
         """Make the merchant due when the watermark reaches ``deadline_ms``; ``NEVER`` for not.
 
@@ -306,9 +275,9 @@ class FeatureEngine:
         swept = int(self._state["swept"][0])
         if deadline_ms <= swept:
             deadline_ms = swept + DAY_MS
-        if deadline_ms != self._deadlines[slot, 1]:
+        if deadline_ms != self._deadlines[slot, layout.LENDING_CHECK]:
             self._touch_slot(slot)
-            self._deadlines[slot, 1] = deadline_ms
+            self._deadlines[slot, layout.LENDING_CHECK] = deadline_ms
             self._state["earliest"] = min(int(self._state["earliest"][0]), deadline_ms)
 
     # --- checkpoint --------------------------------------------------------------------------
@@ -369,7 +338,7 @@ class FeatureEngine:
             )
         last = first + len(ids)
         if last > len(self._rows):
-            self._grow(max(last, len(self._rows) * 5 // 4))
+            self._grow(max(last, len(self._rows) * 17 // 16))
         self.ids.extend(ids)
         self.index.update(zip(ids, range(first, last), strict=True))
         self._rows[first:last] = rows

@@ -1,4 +1,4 @@
-"""The compiled pass over the columns of a micro-batch: duplicates, clock, rings, triggers.
+"""The compiled pass over the columns of a micro-batch: duplicates, clock, rows, triggers.
 
 ``step`` goes on until a line is due an assessment or a deadline has passed, so that whoever drives
 it sees the state exactly as of that line, however the log was cut into batches.
@@ -6,9 +6,12 @@ it sees the state exactly as of that line, however the log was cut into batches.
 
 from typing import Any
 
+from features import kinds
 from features import layout as lay
+from features.events import apply
 from features.layout import entry, inner
-from features.rings import apply
+from features.rings import whole
+from features.timers import set_close
 
 END, DUE_LINE, DUE_TIMERS = 0, 1, 2
 """Why ``step`` returned: no line left, the line is due, or a deadline has passed before it."""
@@ -109,51 +112,48 @@ def _tick(g: Any, ts: int) -> None:
 
 
 @inner
-def _after(last_end: int, after: int) -> int:
-    """The next idle check: 1, 2, 4 ... 64 days after the last day of business, later than that."""
-    days = 1
-    while days <= 64:
-        if last_end + days * lay.DAY_MS > after:
-            return int(last_end + days * lay.DAY_MS)
-        days *= 2
-    return lay.NEVER
+def _is_burst(r: Any, e: Any) -> bool:
+    """Whether this sale is the one at which its hour becomes a burst (see ``EngineConfig``)."""
+    hour = e.ts // lay.HOUR_MS
+    if hour <= r.head - lay.HOURS:
+        return False
+    count = whole(r.hour_count[hour % lay.HOURS])
+    if count < lay.BURST_MIN:
+        return False
+    day = e.ts // lay.DAY_MS
+    sales = 0
+    for d in range(max(day - 27, r.head // 24 - lay.SHORT_DAYS + 1), day):
+        at = d % lay.SHORT_DAYS
+        sales += whole(r.short_count[lay.ORDERS, at]) + whole(r.short_count[lay.INVOICES, at])
+    return count == max(lay.BURST_MIN, (lay.BURST_DAYS * sales + 26) // 27)
 
 
 @inner
-def _set_deadline(r: Any, g: Any, deadlines: Any, slot: int, ts: int) -> None:
-    end = (ts // lay.DAY_MS + 1) * lay.DAY_MS
-    r.last_end_ms = max(r.last_end_ms, end)
-    if end <= g.watermark:
-        # Its day is closed; the amendment is seen at the next idle check at the latest.
-        end = _after(r.last_end_ms, g.watermark)
-    if end < deadlines[slot, 0]:
-        deadlines[slot, 0] = end
-        g.earliest = min(g.earliest, end)
-
-
-@inner
-def _is_trigger(kind: int) -> bool:
-    return (
-        kind == lay.ORDER_REFUNDED
-        or kind == lay.ORDER_DISPUTED
-        or kind == lay.INVOICE_VOIDED
-        or kind == lay.PURCHASE_VOIDED
-        or kind == lay.COURT_CASE
-        or kind == lay.BILL_DISHONOURED
-        or kind == lay.REGISTRATION_CHANGED
-        or kind == lay.PAYMENT_FAILED
-        or kind == lay.LOST
+def _is_trigger(r: Any, e: Any) -> bool:
+    kind = e.kind
+    if kind == kinds.ORDER_PAID or kind == kinds.INVOICE_ISSUED:
+        return _is_burst(r, e)
+    return bool(
+        kind == kinds.ORDER_REFUNDED
+        or kind == kinds.ORDER_DISPUTED
+        or kind == kinds.INVOICE_VOIDED
+        or kind == kinds.PURCHASE_VOIDED
+        or (kind == kinds.COURT_CASE and e.role == kinds.ROLE_DEFENDANT)
+        or kind == kinds.BILL_DISHONOURED
+        or kind == kinds.REGISTRATION_CHANGED
+        or kind == kinds.PAYMENT_FAILED
+        or kind == kinds.LOST
     )
 
 
 @inner
-def _is_due(r: Any, g: Any, kind: int) -> bool:
+def _is_due(r: Any, g: Any, e: Any) -> bool:
     """Whether a business event calls for an assessment now."""
-    if not _is_trigger(kind):
+    if not _is_trigger(r, e):
         return False
-    if r.last_trigger_ms >= 0 and g.as_of < r.last_trigger_ms + g.trigger_gap_ms:
+    if r.trigger_ms >= 0 and g.as_of < r.trigger_ms + g.trigger_gap_ms:
         return False
-    r.last_trigger_ms = g.as_of
+    r.trigger_ms = g.as_of
     return True
 
 
@@ -179,67 +179,28 @@ def step(
         kind = e.kind
         if not (resumed and i == start):
             g.counters[lay.N_LINES] += 1
-            if kind == lay.UNKNOWN or (e.slot < 0 and kind >= lay.PROFILE):
+            if kind == kinds.UNKNOWN or (e.slot < 0 and kind >= kinds.PROFILE):
                 g.counters[lay.N_UNKNOWN] += 1
                 continue
-            if kind > lay.CONTROL and _seen(ring, table, g, e.hash):
+            if kind > kinds.CONTROL and _seen(ring, table, g, e.hash):
                 g.counters[lay.N_DUPLICATES] += 1
                 continue
             g.merchants = max(g.merchants, e.slot + 1)
-            if kind == lay.TICK:
+            if kind == kinds.TICK:
                 _tick(g, e.ts)
-            elif kind >= lay.APPLICATION:
+            elif kind >= kinds.APPLICATION:
                 _move_clock(g, e.ts, e.slot)
             if g.watermark >= g.earliest:
                 return i, DUE_TIMERS
-        if kind == lay.TICK:
+        if kind == kinds.TICK:
             continue
         g.counters[lay.N_EVENTS] += 1
         g.as_of = e.ts if g.high < 0 else max(g.watermark, min(e.ts, g.high + g.step_ms))
-        if lay.CONTROL <= kind <= lay.LENDING:
+        if kinds.CONTROL <= kind <= kinds.LENDING:
             return i, DUE_LINE
         r = rows[e.slot]
         if apply(r, g, e):
-            _set_deadline(r, g, deadlines, e.slot, e.ts)
-            if _is_due(r, g, kind):
+            set_close(r, g, deadlines, e.slot, e.ts)
+            if _is_due(r, g, e):
                 return i, DUE_LINE
     return cols.size, END
-
-
-@entry
-def next_timers(deadlines: Any, state: Any, slots: Any) -> int:
-    """Write the merchants of the earliest passed deadline into ``slots``; returns their number.
-
-    The deadline is left in ``swept``; 0 means that none has passed.
-    """
-    g = state[0]
-    earliest = lay.NEVER
-    for slot in range(g.merchants):
-        earliest = min(earliest, deadlines[slot, 0], deadlines[slot, 1])
-    g.earliest = earliest
-    if earliest > g.watermark or earliest == lay.NEVER:
-        return 0
-    g.swept = earliest
-    count = 0
-    for slot in range(g.merchants):
-        if deadlines[slot, 0] == earliest or deadlines[slot, 1] == earliest:
-            slots[count] = slot
-            count += 1
-    return count
-
-
-@entry
-def fire(rows: Any, deadlines: Any, state: Any, slot: int) -> bool:
-    """Spend the passed deadline of a merchant and set its next. True when it closed a day."""
-    g = state[0]
-    r = rows[slot]
-    g.counters[lay.N_TIMERS] += 1
-    closes_day = False
-    if deadlines[slot, 1] == g.swept:
-        deadlines[slot, 1] = lay.NEVER
-    if deadlines[slot, 0] == g.swept:
-        closes_day = g.swept <= r.last_end_ms
-        deadlines[slot, 0] = (
-            r.last_end_ms if r.last_end_ms > g.swept else _after(r.last_end_ms, g.swept)
-        )
-    return closes_day

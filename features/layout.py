@@ -1,4 +1,4 @@
-"""Where the kernel keeps what: kinds of lines, rings, and the record types of rows and columns."""
+"""Where the kernel keeps what: the rings and the record types of rows and partitions."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,71 +7,173 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
+HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 NEVER = 2**63 - 1
 """A deadline that does not come."""
 
-LONG_DAYS = 96
-"""Days of the long ring: 92 for the windows, and a margin for rows that run ahead of ``as_of``."""
-SHORT_DAYS = 36
-"""Days of the short ring, for metrics that are read over at most 31 days."""
-PROMISE_PAST_DAYS = 92
+HOURS = 48
+DAYS = 94
+"""Days of the day ring; an event further back than these is too late."""
+SHORT_DAYS = 30
+WEEKS = 14
+YEAR_WEEKS = 54
+OLD_WEEKS = YEAR_WEEKS - WEEKS
+"""Weeks of the year ring that the week ring, which has the same sums in parts, does not hold."""
+PERIOD_DAYS = 28
+PROMISE_PAST_DAYS = 42
 PROMISE_AHEAD_DAYS = 35
 PROMISE_DAYS = PROMISE_PAST_DAYS + 1 + PROMISE_AHEAD_DAYS
-"""Promised days held: from 92 before to 35 after the latest day of the row."""
+SHIP_DAYS = 27
+"""Days before a parcel in which the order that it serves may lie."""
+HOURS_CAP = 10_000
+"""Hours from order to dispatch or delivery are counted up to here."""
+COUNT_MAX = 65_535
+RARE_MAX = 255
+LISTED_DAYS = 8
+PLACES = 6
+"""Counterparties of a table."""
+BITS = 512
+"""Bits of a bitmap."""
+BURST_MIN = 20
+BURST_DAYS = 6
+"""A burst is an hour of at least so many sales, and with the sales of so many usual days."""
+USUALLY_BUSY_DAYS = 20
+"""Active days of days 2-29 from which on a merchant's silence is looked at within the day."""
 
-# Money, long ring.
-PAID, REFUNDED, CANCELLED, ISSUED, VOIDED = range(5)
-# Money, short ring; both are signed sums.
-SETTLED, PURCHASED, INFLOW = range(3)
-# Counts, long ring.
-ORDERS, DISPUTES, INVOICES, DISHONOURED, COURT, REGISTRATION, REVIEWS, RATINGS = range(8)
-# Counts, short ring.
-CANCELS, SHIPPED, DELIVERED, LATE, FAILED = range(5)
+# Amounts of the short ring.
+REFUNDED, VOIDED, SETTLED, PURCHASED, MONEY_IN, MONEY_OUT = range(6)
+# Counts of the short ring.
+(
+    ORDERS,
+    INVOICES,
+    CANCELS,
+    DISPUTES,
+    PARCELS,
+    RETURNS,
+    PROMISED,
+    LATE,
+    SHIPPED,
+    OPEN_PARCELS,
+    TIMED_DISPATCHES,
+    TIMED_DELIVERIES,
+) = range(12)
+# Counts of the short ring that are small.
+LOSSES, FAILURES = range(2)
+# Hours of the short ring.
+DISPATCH_HOURS, DELIVERY_HOURS = range(2)
+# Amounts of the week ring.
+WEEK_ORDERS, WEEK_REFUNDS, WEEK_INVOICES, WEEK_VOIDS, WEEK_SETTLED = range(5)
+# Counts of the week ring.
+WEEK_SALES, WEEK_RATINGS = range(2)
+WEEK_DISPUTES, WEEK_REVIEWS = range(2)
 # Promises.
 MADE, OPEN = range(2)
+# Sides, of bitmaps and tables.
+BUYERS, SUPPLIERS = range(2)
+# Lists of days.
+BILLS_LIST, COURT_LIST, REGISTER_LIST, UTILITY_LIST = range(4)
+# Feeds.
+TRANSACTIONS, LOGISTICS, PAYMENTS, SIGNALS = range(4)
 
-# What a row has ever seen.
-HAS_SALES, HAS_LOGISTICS, HAS_SETTLEMENTS, HAS_PURCHASES, HAS_ACCOUNT = 1, 2, 4, 8, 16
-HAS_PROMISES, ORDERS_PROMISE = 32, 64
+# What a row has ever seen. The lowest four bits are the feeds.
+FEED_BITS = 15
+HAS_EVENTS, HAS_ACTIVITY, HAS_SALES, HAS_ORDERS, HAS_ISSUED, HAS_RECEIVED = (
+    16,
+    32,
+    64,
+    128,
+    256,
+    512,
+)
+HAS_PARCELS, HAS_PROMISES, ORDERS_PROMISE, HAS_SETTLEMENTS = 1024, 2048, 4096, 8192
+HAS_ACCOUNT, HAS_DELIVERED, HAS_BALANCE, HAS_SCORE = 1 << 14, 1 << 15, 1 << 16, 1 << 17
+HAS_DEBT, HAS_TAX, HAS_SENSOR = 1 << 18, 1 << 19, 1 << 20
 
 ROW = np.dtype(
     [
         ("head", "i8"),
-        ("first_day", "i8"),
-        ("first_sale_day", "i8"),
-        ("last_active_ms", "i8"),
-        ("last_end_ms", "i8"),
-        ("last_trigger_ms", "i8"),
+        ("active_ms", "i8"),
+        ("trigger_ms", "i8"),
+        ("sensor_ms", "i8"),
+        ("feed_ms", "i8", (4,)),
+        ("balance", "i8"),
+        ("balance_ms", "i8"),
+        ("score", "f8"),
+        ("score_ms", "i8"),
+        ("debt", "i8"),
+        ("debt_ms", "i8"),
+        ("declared_ratio", "f8"),
+        ("tax_ms", "i8"),
+        ("end_ms", "i8"),
+        ("hour_minor", "i8", (HOURS,)),
+        ("net_orders", "i8", (DAYS,)),
+        ("net_invoices", "i8", (DAYS,)),
+        ("short_minor", "i8", (6, SHORT_DAYS)),
+        ("open_deliveries", "i8", (SHORT_DAYS,)),
+        ("week_minor", "i8", (5, WEEKS)),
+        ("open_invoices", "i8", (WEEKS,)),
+        ("old_weeks", "i8", (OLD_WEEKS,)),
+        ("table_minor", "i8", (2, PLACES)),
+        ("table_total", "i8", (2,)),
+        ("table_hash", "u4", (2, PLACES)),
+        ("named", "u4", (2, 2)),
+        ("fresh", "u4", (2, 2)),
+        ("short_hours", "u4", (2, SHORT_DAYS)),
+        ("week_count", "u4", (2, WEEKS)),
+        ("first_day", "i4"),
+        ("first_sale_day", "i4"),
         ("currency", "i4"),
         ("seen", "i4"),
-        ("money_long", "i8", (5, LONG_DAYS)),
-        ("money_short", "i8", (3, SHORT_DAYS)),
-        ("count_long", "i4", (8, LONG_DAYS)),
-        ("count_short", "i4", (5, SHORT_DAYS)),
-        ("promise", "i4", (2, PROMISE_DAYS)),
-        ("active", "u1", (LONG_DAYS,)),
-    ]
+        ("hour_count", "u2", (HOURS,)),
+        ("short_count", "u2", (12, SHORT_DAYS)),
+        ("week_few", "u2", (2, WEEKS)),
+        ("promise", "u2", (2, PROMISE_DAYS)),
+        ("profile", "u2", (24,)),
+        ("listed", "u2", (4, LISTED_DAYS)),
+        ("short_rare", "u1", (2, SHORT_DAYS)),
+        ("bitmap", "u1", (2, 2, BITS // 8)),
+        ("active", "u1", (12,)),
+        ("sensor", "u1", (8,)),
+    ],
 )
-"""One merchant. Rings are indexed by UTC day number modulo their length; -1 means never."""
+"""One merchant, all zero until its first business event.
+
+Rings are indexed by UTC hour, day or week number modulo their length; bits of ``active`` and
+``sensor`` by day modulo 96 and 64. ``head`` is the hour of the head. ``named``, ``fresh`` and
+``bitmap`` are [side, this period or the one before]. ``listed`` are day numbers plus 1 in
+ascending order, 0 for a free place.
+"""
 
 LAYOUT = hashlib.blake2b(repr(ROW.descr).encode(), digest_size=8).hexdigest()
 """Digest of the row layout; pages of another layout are refused."""
 
-COLUMNS = np.dtype(
-    [
-        ("kind", "i4"),
-        ("slot", "i4"),
-        ("ts", "i8"),
-        ("amount", "i8"),
-        ("currency", "i4"),
-        ("rating", "i4"),
-        ("origin", "i8"),
-        ("promised", "i8"),
-        ("hash", "i8"),
-    ]
+COUNTERS = (
+    "lines",
+    "events",
+    "duplicates",
+    "late_dropped",
+    "currency_mismatch",
+    "promises_untracked",
+    "ticks",
+    "clock_jumps_held",
+    "unknown_types",
+    "timers",
+    "counts_saturated",
 )
-"""One line. ``origin`` is the time of what it corrects or serves; -1 means absent."""
+(
+    N_LINES,
+    N_EVENTS,
+    N_DUPLICATES,
+    N_LATE,
+    N_CURRENCY,
+    N_UNTRACKED,
+    N_TICKS,
+    N_HELD,
+    N_UNKNOWN,
+    N_TIMERS,
+    N_SATURATED,
+) = range(11)
 
 STATE = np.dtype(
     [
@@ -87,111 +189,18 @@ STATE = np.dtype(
         ("step_ms", "i8"),
         ("live_distance_ms", "i8"),
         ("trigger_gap_ms", "i8"),
+        ("close_ms", "i8"),
         ("as_of", "i8"),
-        ("counters", "i8", (10,)),
+        ("counters", "i8", (len(COUNTERS),)),
     ]
 )
 """One partition: clock, deadlines, position of the duplicates' ring, counters, configuration."""
 
-COUNTERS = (
-    "lines",
-    "events",
-    "duplicates",
-    "late_dropped",
-    "currency_mismatch",
-    "promises_untracked",
-    "ticks",
-    "clock_jumps_held",
-    "unknown_types",
-    "timers",
-)
-(
-    N_LINES,
-    N_EVENTS,
-    N_DUPLICATES,
-    N_LATE,
-    N_CURRENCY,
-    N_UNTRACKED,
-    N_TICKS,
-    N_HELD,
-    N_UNKNOWN,
-    N_TIMERS,
-) = range(10)
-
-# Kinds of lines. Those from APPLICATION on move the clock; those from ORDER_PAID on are business.
-UNKNOWN, TICK, CONTROL, COMMAND, PROFILE, APPLICATION, LENDING = range(7)
-ORDER_PAID, ORDER_CANCELLED, ORDER_REFUNDED, ORDER_DISPUTED, REVIEW = range(10, 15)
-DISPATCHED, DELIVERY, RETURNED, LOST = range(15, 19)
-SETTLEMENT, CREDITED, DEBITED, UTILITY, PAYMENT_FAILED = range(19, 24)
-INVOICE_ISSUED, INVOICE_RECEIVED, INVOICE_VOIDED, PURCHASE_VOIDED = range(24, 28)
-BILL, BILL_DISHONOURED, TAX, COURT_CASE, REGISTRATION_CHANGED = range(28, 33)
-BUREAU, SENSOR = range(33, 35)
-
-KIND_OF: dict[str, int] = {
-    "clock.tick": TICK,
-    "model.activated": CONTROL,
-    "policy.activated": CONTROL,
-    "merchant.registered": PROFILE,
-    "merchant.updated": PROFILE,
-    "credit.applied": APPLICATION,
-    "consent.changed": APPLICATION,
-    "order.paid": ORDER_PAID,
-    "order.cancelled": ORDER_CANCELLED,
-    "order.refunded": ORDER_REFUNDED,
-    "order.disputed": ORDER_DISPUTED,
-    "review.posted": REVIEW,
-    "shipment.dispatched": DISPATCHED,
-    "shipment.delivered": DELIVERY,
-    "shipment.returned": RETURNED,
-    "shipment.lost": LOST,
-    "settlement.received": SETTLEMENT,
-    "account.credited": CREDITED,
-    "account.debited": DEBITED,
-    "utility.paid": UTILITY,
-    "payment.failed": PAYMENT_FAILED,
-    "invoice.issued": INVOICE_ISSUED,
-    "invoice.received": INVOICE_RECEIVED,
-    "invoice.voided": INVOICE_VOIDED,
-    "bill.accepted": BILL,
-    "bill.settled": BILL,
-    "bill.dishonoured": BILL_DISHONOURED,
-    "tax.filed": TAX,
-    "court.case": COURT_CASE,
-    "registration.changed": REGISTRATION_CHANGED,
-    "bureau.scored": BUREAU,
-    "sensor.reading": SENSOR,
-    **dict.fromkeys(
-        (
-            "loan.disbursed",
-            "repayment.due",
-            "repayment.received",
-            "loan.defaulted",
-            "loan.settled",
-            "limit.acknowledged",
-            "limit.rejected",
-        ),
-        LENDING,
-    ),
-    **dict.fromkeys(
-        (
-            "alert.assign",
-            "alert.acknowledge",
-            "alert.snooze",
-            "alert.close",
-            "limit.approve",
-            "limit.reject",
-            "limit.override",
-            "merchant.freeze",
-            "merchant.release",
-            "policy.publish",
-            "model.rollback",
-            "automation.pause",
-            "automation.resume",
-        ),
-        COMMAND,
-    ),
-}
-"""Kind by ``type`` tag. An ``invoice.voided`` of side ``received`` is PURCHASE_VOIDED."""
+# Deadlines of a merchant: close of a bucket, lending's, silence or an overdue promise.
+CLOSE, LENDING_CHECK, CHECK = range(3)
+DEADLINES = 3
+# Why a timer made a merchant due; the engine gives them their public names.
+NOT_DUE, AT_CLOSE, AT_IDLE, AT_SILENCE, AT_OVERDUE = range(5)
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 

@@ -25,6 +25,9 @@ CHECK_DAYS = (1, 3, 7, 15, 30, 60, 90)
 _EXPOSURE = INDEX["exposure_minor"]
 _UTILISATION = INDEX["utilisation"]
 _PAST_DUE = INDEX["days_past_due"]
+_PAST_DUE_MINOR = INDEX["past_due_minor"]
+_PAST_DUE_COUNT = INDEX["past_due_count"]
+_DUE_NEXT = INDEX["due_next_28d_minor"]
 _LATE_SHARE = INDEX["repayment_late_share"]
 _DELAY_MEAN = INDEX["repayment_delay_mean_days"]
 _DELAY_LAST = INDEX["repayment_delay_last_days"]
@@ -269,7 +272,18 @@ class LendingBook(Struct):
         vector[_EXPOSURE] = exposure
         vector[_UTILISATION] = exposure / limit_minor if limit_minor > 0 else np.nan
         vector[_PAST_DUE] = self.days_past_due(as_of) if self.known_dues else np.nan
-        past = sum(due.due_at // DAY_MS < as_of // DAY_MS for due in self.dues)
+        today = as_of // DAY_MS
+        past, past_minor, next_minor = 0, 0, 0
+        for due in self.dues:
+            day, amount = due.due_at // DAY_MS, due.amount_minor or 0
+            if day < today:
+                past += 1
+                past_minor += amount
+            elif day < today + 28:
+                next_minor += amount
+        vector[_PAST_DUE_MINOR] = past_minor if self.known_dues else np.nan
+        vector[_PAST_DUE_COUNT] = past if self.known_dues else np.nan
+        vector[_DUE_NEXT] = next_minor if self.known_dues else np.nan
         judged = self.paid_count + past
         vector[_LATE_SHARE] = (self.late_count + past) / judged if judged else np.nan
         paid_ms = self.paid_count * DAY_MS

@@ -41,6 +41,12 @@ class LogLine(Struct, gc=False):
     line_id: str | None = None
     rating: Rating | None = None
     balance_minor: SignedMinor | None = None
+    score: Score | None = None
+    other_debt_minor: Minor | None = None
+    declared_turnover_minor: Minor | None = None
+    period_start_at: TimestampMs | None = None
+    period_end_at: TimestampMs | None = None
+    role: str | None = None
     segment: str | None = None
     region: str | None = None
     opened_at: TimestampMs | None = None
@@ -58,14 +64,8 @@ class LogLine(Struct, gc=False):
     expires_at: TimestampMs | None = None
     digest: str | None = None
     document: str | None = None
-    other_debt_minor: Minor | None = None
     tax_minor: Minor | None = None
-    declared_turnover_minor: Minor | None = None
-    period_start_at: TimestampMs | None = None
-    period_end_at: TimestampMs | None = None
-    score: Score | None = None
     reading: Reading | None = None
-    role: str | None = None
 
 
 _decoder = msgspec.json.Decoder(LogLine)

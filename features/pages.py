@@ -7,9 +7,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from features.layout import LAYOUT, ROW
+from features.layout import DEADLINES, LAYOUT, ROW
 
-FORMAT = 1
+FORMAT = 2
 """Version of the encoding; a reader refuses what it does not know."""
 
 
@@ -50,10 +50,11 @@ def decode_page(raw: bytes) -> tuple[list[str], NDArray[Any], NDArray[np.int64]]
     """Inverse of ``encode_page``. Raises ``StateFormatError``."""
     page = _decode(raw, Page)
     count = len(page.ids)
-    if len(page.rows) != count * ROW.itemsize or len(page.deadlines) != count * 16:
+    deadlines = count * DEADLINES * 8
+    if len(page.rows) != count * ROW.itemsize or len(page.deadlines) != deadlines:
         raise StateFormatError(f"a page of {count} merchants has {len(page.rows)} bytes of rows")
     rows = np.frombuffer(page.rows, ROW)
-    return page.ids, rows, np.frombuffer(page.deadlines, "<i8").reshape(count, 2)
+    return page.ids, rows, np.frombuffer(page.deadlines, "<i8").reshape(count, DEADLINES)
 
 
 def encode_header(state: dict[str, int | list[int]], dedup_events: int) -> bytes:

@@ -136,7 +136,7 @@ FEATURES: tuple[Feature, ...] = (
         direction="down",
         label="Number of suppliers",
         label_zh="供应商数（估算）",
-        cold_start="NaN without a named supplier",
+        cold_start="NaN where both bitmaps are empty",
         types=_SUPPLIER,
         feeds=("signals",),
         transform="log1p",
@@ -174,7 +174,8 @@ FEATURES: tuple[Feature, ...] = (
         unit="ratio",
         windows=("last 1",),
         formula="`declared_turnover_minor` of the latest return (by event time, of equal times "
-        "the last to come) / net invoices of its period as they stood when it came",
+        "the last to come) / net invoices of the days of its period, first and last included, as "
+        "they stood when it came",
         direction="none",
         label="Turnover declared for tax against invoices",
         label_zh="纳税申报收入与开票金额之比",

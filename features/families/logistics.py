@@ -146,8 +146,7 @@ FEATURES: tuple[Feature, ...] = (
         family="overdue shipments",
         unit="count",
         windows=("42d",),
-        formula="open promises of days before the last full day ended, up to 42 days back (see "
-        "promises)",
+        formula="open promises of the 42 days that ended last (see promises)",
         direction="up",
         label="Shipments overdue",
         label_zh="逾期未送达订单数",

@@ -303,8 +303,7 @@ SURPRISE: tuple[Feature, ...] = (
         unit="score",
         windows=("6h before 1h", "27d before 1d", "decaying"),
         formula="(n - e) / sqrt(e + 1); n = orders paid + invoices issued over hours 2-7, e = "
-        "(those of days 2-28) / 27 x the share that the hour profile gives to these hours of the "
-        "day",
+        "(those of days 2-28) / 27 x the share of these hours of the day in the hour profile",
         direction="down",
         label="Sales of the last 6 hours against their usual",
         label_zh="近6小时成交笔数对平常的偏离度",
@@ -320,12 +319,12 @@ SIZE: tuple[Feature, ...] = (
         family="order size",
         unit="minor",
         windows=("28d",),
-        formula="net invoices / invoices issued where net invoices exceed net orders, else net "
-        "orders / orders paid; days 1-28, at least 0",
+        formula="net invoices / invoices issued where net invoices exceed net orders (each at "
+        "least 0), else net orders / orders paid; days 1-28",
         direction="none",
         label="Average sale in 28 days",
         label_zh="近28天笔单价",
-        cold_start="NaN without a sale in the window",
+        cold_start="NaN where the divisor is 0",
         types=_TYPES,
         feeds=("transactions", "signals"),
         transform="log1p",
@@ -339,7 +338,7 @@ SIZE: tuple[Feature, ...] = (
         direction="none",
         label="Size of a sale against the month",
         label_zh="近7天笔单价与近28天之比",
-        cold_start="NaN without a sale in 7 days, or where the divisor is 0",
+        cold_start="NaN where either divisor is 0",
         types=_TYPES,
         feeds=("transactions", "signals"),
         transform="log1p",

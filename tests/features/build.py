@@ -4,6 +4,7 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from features.catalogue import NAMES
@@ -45,6 +46,16 @@ def last_values(*lines: LogLine, config: EngineConfig = SMALL) -> dict[str, floa
     return values(list(FeatureEngine(config).run(list(lines)))[-1])
 
 
+def check(name: str, expected: float | None, lines: list[LogLine]) -> None:
+    """Hold a feature at the end of a history against what it must be; None for NaN."""
+    if lines[-1].type != "loan.disbursed":
+        lines = [*lines, probe(lines[-1].occurred_at / DAY_MS - DAY0)]
+    found = last_values(*lines).get(name)
+    assert (found is None) == (expected is None), found
+    if expected is not None:
+        assert found == pytest.approx(expected, rel=1e-12)
+
+
 def plain(due: Due) -> tuple[int, int, int, bytes]:
     """What must be equal, to the byte, however the log was cut."""
     return due.slot, due.trigger, due.as_of, np.asarray(due.vector).tobytes()
@@ -64,6 +75,9 @@ _KINDS = [
     "account.credited",
     "account.debited",
     "payment.failed",
+    "utility.paid",
+    "tax.filed",
+    "bureau.scored",
     *["invoice.issued"] * 2,
     "invoice.received",
     "invoice.voided",
@@ -85,6 +99,8 @@ _MONEY = {
     "invoice.issued",
     "invoice.received",
     "invoice.voided",
+    "shipment.delivered",
+    "tax.filed",
 }
 _STEPS = st.sampled_from([0.0, 0.01, 0.3, 0.7, 1.0, 1.0, 2.5, 6.0, 20.0, 45.0])
 _BACK = st.sampled_from([0.0] * 8 + [0.02, 0.5, 3.0, 30.0, 100.0])
@@ -110,6 +126,17 @@ def histories(draw: st.DrawFn, merchants: int = 3, size: int = 60) -> list[LogLi
             fields["promised_at"] = at(max(day + draw(st.integers(-60, 40)), 0))
         if kind == "invoice.voided":
             fields["side"] = draw(st.sampled_from(["issued", "received"]))
+        if draw(st.booleans()):
+            fields["counterparty_id"] = draw(st.sampled_from("abcdefghij"))
+        if kind.startswith("account"):
+            fields["balance_minor"] = draw(st.sampled_from([None, -5, 0, 10**6]))
+        if kind == "bureau.scored":
+            fields["score"] = draw(st.sampled_from([None, -1.5, 600.25]))
+            fields["other_debt_minor"] = draw(st.sampled_from([None, 0, 10**9]))
+        if kind == "tax.filed":
+            fields["declared_turnover_minor"] = draw(st.sampled_from([None, 0, 10**9]))
+            fields["period_start_at"] = at(max(day - draw(st.integers(0, 110)), 0))
+            fields["period_end_at"] = at(max(day - draw(st.integers(-5, 90)), 0))
         if kind == "review.posted":
             fields["rating"] = draw(st.sampled_from([None, 0.0, 3.337, 5.0]))
         merchant = "*" if kind == "clock.tick" else f"m{draw(st.integers(1, merchants))}"

@@ -1,13 +1,28 @@
-from features import layout
+from features import kinds, vector_money, vector_sales, vector_trade
 from features.catalogue import CATALOGUE, INDEX, NAMES
-from features.layout import KIND_OF
-from features.vector import KERNEL_NAMES
+from features.engine import FEEDS
+from features.kinds import KIND_OF
 from schemas.events import BY_TAG
+from tests.features import test_families_money as money_cases
+from tests.features import test_families_sales as sales_cases
+from tests.features import test_families_trade as trade_cases
 
 
-def test_the_kernel_writes_the_leading_entries_of_the_catalogue() -> None:
-    assert NAMES[: len(KERNEL_NAMES)] == KERNEL_NAMES
-    assert NAMES[len(KERNEL_NAMES)] == "exposure_minor"
+def test_the_kernel_writes_every_feature_that_is_not_left_to_others() -> None:
+    """Each kernel feature has its place in the vector's modules, and a case worked by hand."""
+    own = {f.name for f in CATALOGUE if f.family != "peers" and f.feeds != ("lending",)}
+    placed = {
+        NAMES[value]
+        for module in (vector_sales, vector_trade, vector_money)
+        for name, value in vars(module).items()
+        if name.isupper() and type(value) is int
+    }
+    silences = [f"{feed}_silence_days" for feed in FEEDS]
+    assert placed | set(silences) == own
+    first = INDEX[silences[0]]
+    assert list(NAMES[first : first + 4]) == silences
+    cases = (*sales_cases.CASES, *trade_cases.CASES, *money_cases.CASES)
+    assert {name for name, expected, _ in cases if expected is not None} == own
 
 
 def test_names_are_unique_and_money_is_marked_by_its_name() -> None:
@@ -24,12 +39,12 @@ def test_a_usual_level_is_a_feature_of_the_same_unit() -> None:
 def test_every_feature_says_what_it_needs_in_words() -> None:
     for feature in CATALOGUE:
         assert feature.label and feature.formula and feature.cold_start
-        assert feature.feeds and feature.windows
+        assert feature.types and feature.windows and feature.family
 
 
 def test_the_kernel_knows_every_type_of_event() -> None:
     assert set(KIND_OF) == set(BY_TAG)
-    business = {tag for tag, kind in KIND_OF.items() if kind >= layout.ORDER_PAID}
+    business = {tag for tag, kind in KIND_OF.items() if kind >= kinds.ORDER_PAID}
     feeds = {"transactions", "logistics", "payments", "signals"}
     assert business == {
         tag for tag, struct in BY_TAG.items() if struct.topic.removeprefix("merchant.") in feeds

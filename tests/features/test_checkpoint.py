@@ -152,4 +152,4 @@ def test_state_of_another_version_or_configuration_is_refused() -> None:
     with pytest.raises(StateFormatError, match="in order"):
         FeatureEngine(SMALL).import_page(1, page)
     with pytest.raises(StateFormatError, match="format 99"):
-        FeatureEngine(SMALL).import_page(0, page.replace(b"\x95\x01", b"\x95\x63", 1))
+        FeatureEngine(SMALL).import_page(0, page.replace(b"\x95\x02", b"\x95\x63", 1))

@@ -107,20 +107,20 @@ def test_as_of_follows_the_event_but_not_a_wrong_clock() -> None:
 
 def test_a_day_is_closed_when_the_watermark_passes_its_end() -> None:
     _, dues = run(paid(0.5, "a"), paid(0.6, "b"), paid(1, "c"), paid(1 + HOUR, "c"))
-    assert timers(dues) == [(0, Trigger.DAY_CLOSE, 1.0), (1, Trigger.DAY_CLOSE, 1.0)]
+    assert timers(dues) == [(0, Trigger.BUCKET_CLOSE, 1.0), (1, Trigger.BUCKET_CLOSE, 1.0)]
 
 
 def test_a_merchant_busy_past_midnight_still_has_its_day_closed() -> None:
     lines = [paid(d / 48) for d in range(1, 48 * 4)]
     _, dues = run(*lines)
-    assert timers(dues) == [(0, Trigger.DAY_CLOSE, float(d)) for d in (1, 2, 3)]
+    assert timers(dues) == [(0, Trigger.BUCKET_CLOSE, float(d)) for d in (1, 2, 3)]
 
 
 def test_a_silent_merchant_is_checked_less_and_less_and_then_let_be() -> None:
     quiet, busy = paid(0.5, "quiet"), [paid(0.5 + d, f"b{d % 2}") for d in range(120)]
     _, dues = run(quiet, *busy)
     mine = [t for t in timers(dues) if t[0] == 0]
-    assert mine[0] == (0, Trigger.DAY_CLOSE, 1.0)
+    assert mine[0] == (0, Trigger.BUCKET_CLOSE, 1.0)
     assert [end for _, _, end in mine[1:]] == [2, 3, 5, 9, 17, 33, 65]
     assert {trigger for _, trigger, _ in mine[1:]} == {Trigger.IDLE_CHECK}
 
@@ -178,7 +178,7 @@ def test_commands_are_deduplicated_and_controls_are_not() -> None:
 
 
 def test_a_configuration_that_makes_no_sense_is_refused() -> None:
-    for wrong in ({"dedup_events": 0}, {"lateness_ms": -1}):
+    for wrong in ({"dedup_events": 0}, {"lateness_ms": -1}, {"close_hours": 5}):
         try:
             EngineConfig(**wrong)
         except ValueError as error:
@@ -186,3 +186,91 @@ def test_a_configuration_that_makes_no_sense_is_refused() -> None:
         else:
             raise AssertionError(wrong)
     assert msgspec.structs.asdict(EngineConfig())["step_ms"] == DAY_MS
+
+
+def busy(last: int, merchant: str = "m") -> list[LogLine]:
+    """A sale at noon of each day."""
+    return [paid(d + 0.5, merchant) for d in range(last + 1)]
+
+
+def test_a_bucket_shorter_than_a_day_closes_when_it_ends() -> None:
+    config = EngineConfig(dedup_events=64, close_hours=6)
+    _, dues = run(paid(0.1), paid(0.6), paid(0.7), paid(2), config=config)
+    assert timers(dues) == [
+        (0, Trigger.BUCKET_CLOSE, 0.25),
+        (0, Trigger.BUCKET_CLOSE, 0.75),
+        (0, Trigger.IDLE_CHECK, 1.75),
+    ]
+
+
+def test_the_silence_of_a_busy_merchant_is_looked_at_within_the_day() -> None:
+    others = [paid(25 + d / 10, f"b{d % 2}") for d in range(40)]
+    _, dues = run(*busy(24), *others)
+    mine = [t for t in timers(dues) if t[0] == 0 and t[1] != Trigger.BUCKET_CLOSE]
+    assert [(trigger, round(day * 24, 6)) for _, trigger, day in mine] == [
+        (Trigger.SILENCE_CHECK, 24 * 24 + 12 + 1 + 24),
+        (Trigger.IDLE_CHECK, 26 * 24),
+        (Trigger.SILENCE_CHECK, 24 * 24 + 12 + 1 + 48),
+        (Trigger.IDLE_CHECK, 27 * 24),
+    ]
+
+
+def test_the_silence_of_a_merchant_that_is_seldom_busy_is_not() -> None:
+    others = [paid(20 + d / 10, f"b{d % 2}") for d in range(40)]
+    _, dues = run(*busy(18), *others)
+    assert Trigger.SILENCE_CHECK not in {trigger for slot, trigger, _ in timers(dues) if slot == 0}
+
+
+def test_a_busy_merchant_that_goes_on_is_not_called_silent() -> None:
+    """Its next sale comes before the check that the last one had set."""
+    _, dues = run(*[paid(d * 0.9 + 0.5) for d in range(60)])
+    assert {trigger for _, trigger, _ in timers(dues)} == {Trigger.BUCKET_CLOSE}
+
+
+def test_a_promise_that_is_not_kept_is_looked_at_when_its_day_is_over() -> None:
+    promised = [
+        line("order.paid", 0.5, amount=1, promised_at=at(3)),
+        line("order.paid", 0.5, amount=1, promised_at=at(5)),
+        line("order.paid", 0.5, amount=1, promised_at=at(6)),
+    ]
+    kept = line("shipment.delivered", 1.5, promised_at=at(5))
+    others = [paid(1 + d / 4, f"b{d % 2}") for d in range(40)]
+    _, dues = run(*promised, *others[:3], kept, *others[3:])
+    mine = [t for t in timers(dues) if t[0] == 0]
+    assert mine == [
+        (0, Trigger.BUCKET_CLOSE, 1),
+        (0, Trigger.BUCKET_CLOSE, 2),
+        (0, Trigger.IDLE_CHECK, 3),
+        (0, Trigger.OVERDUE_CHECK, 4),
+        (0, Trigger.IDLE_CHECK, 6),
+        (0, Trigger.OVERDUE_CHECK, 7),
+        (0, Trigger.IDLE_CHECK, 10),
+    ]
+
+
+def test_a_burst_of_sales_makes_its_merchant_due_once() -> None:
+    sales = [paid(30 + minute / 1440) for minute in range(45)]
+    _, dues = run(*busy(29), *sales)
+    assert [d.line for d in dues if d.line >= 0] == [30 + 19]
+    # 4 sales a day before: 6 days of them are 24 sales
+    often = [paid(d + h) for d in range(30) for h in (0.4, 0.5, 0.6, 0.7)]
+    _, dues = run(*often, *[paid(30 + minute / 1440) for minute in range(45)])
+    assert [d.line for d in dues if d.line >= 0] == [120 + 23]
+
+
+def test_a_case_in_which_the_merchant_is_not_accused_is_no_trigger() -> None:
+    _, dues = run(line("court.case", 1, role="plaintiff"), line("court.case", 1))
+    assert [d.line for d in dues] == [1]
+
+
+def test_a_late_event_of_a_closed_day_brings_the_next_check_forward_and_no_close() -> None:
+    """Its promise is open for a day that has yet to end."""
+    others = [paid(1 + d / 4, f"b{d % 2}") for d in range(40)]
+    late = line("order.paid", 0.4, "m", amount=1, promised_at=at(6))
+    _, dues = run(paid(0.5), *others[:16], late, *others[16:])
+    mine = [(trigger, day) for slot, trigger, day in timers(dues) if slot == 0 and day > 4]
+    assert mine == [
+        (Trigger.IDLE_CHECK, 5),
+        (Trigger.OVERDUE_CHECK, 7),
+        (Trigger.IDLE_CHECK, 9),
+    ]

@@ -5,8 +5,9 @@ from collections import deque
 
 import pytest
 
+from features.catalogue import INDEX
 from features.engine import EngineConfig, FeatureEngine
-from features.layout import DAY_MS
+from features.layout import DAY_MS, ROW
 from features.lines import LogLine
 from tests.features.build import SMALL, at, last_values, line, probe
 
@@ -91,7 +92,7 @@ def test_a_late_event_counts_where_it_belongs_until_the_ring_ends() -> None:
         probe(120.5),
     ]
     (due,) = list(engine.run(lines))
-    assert due.vector[1] == 11
+    assert due.vector[INDEX["turnover_28d_minor"]] == 11
     assert engine.counters["late_dropped"] == 1
 
 
@@ -103,7 +104,7 @@ def test_money_of_another_currency_is_counted_but_not_summed() -> None:
         probe(0.1),
     ]
     (due,) = list(engine.run(lines))
-    assert due.vector[1] == 10
+    assert due.vector[INDEX["turnover_28d_minor"]] == 10
     assert engine.counters["currency_mismatch"] == 1
     assert engine.currency_of(due.slot) == "CNY"
 
@@ -112,7 +113,7 @@ def test_a_duplicate_changes_nothing_and_is_counted() -> None:
     engine = FeatureEngine(SMALL)
     paid = line("order.paid", 0, amount=10)
     (due,) = list(engine.run([paid, paid, probe(0.1)]))
-    assert due.vector[1] == 10
+    assert due.vector[INDEX["turnover_28d_minor"]] == 10
     assert engine.counters["duplicates"] == 1
 
 
@@ -193,14 +194,6 @@ def test_sales_without_shipments_show_once_they_had_time_to_ship() -> None:
     assert last_values(*lines, probe(4))["unshipped_share_28d"] == 0.5
 
 
-def test_a_dispatch_serves_an_order_of_up_to_31_days() -> None:
-    paid = line("order.paid", 0, amount=1)
-    assert last_values(paid, line("shipment.dispatched", 30), probe(30))["unshipped_share_28d"] == 0
-    newer = line("order.paid", 1, amount=1)
-    late = last_values(paid, newer, line("shipment.dispatched", 31), probe(31))
-    assert late["unshipped_share_28d"] == 0
-
-
 def test_silence_is_measured_against_the_longest_pause() -> None:
     found = last_values(*[line("order.paid", d, amount=1) for d in (0, 1, 4, 5, 6)], probe(10.5))
     assert found["silence_days"] == 4.5
@@ -246,3 +239,85 @@ def test_a_day_is_a_day_of_utc() -> None:
     late.occurred_at += DAY_MS - 1
     found = last_values(late, line("order.paid", 1, amount=1), probe(1))
     assert found["active_days_28d"] == 2
+
+
+def test_a_row_is_no_larger_than_its_budget() -> None:
+    assert ROW.itemsize <= 6_900
+    assert ROW.itemsize % 8 == 0
+
+
+def test_counts_stop_where_they_would_run_over_and_say_so() -> None:
+    engine = FeatureEngine(SMALL)
+    failed = [line("payment.failed", 0) for _ in range(300)]
+    reviews = [line("review.posted", 0, rating=5.0) for _ in range(65_600)]
+    (*_, due) = list(engine.run([*failed, *reviews, probe(0.5)]))
+    assert due.vector[INDEX["failed_payments_28d"]] == 255
+    assert due.vector[INDEX["review_count_4w"]] == 65_535
+    assert due.vector[INDEX["review_mean_4w"]] == 5.0
+    assert engine.counters["counts_saturated"] == 45 + 65
+
+
+def test_the_engine_tells_which_feeds_a_merchant_has_used() -> None:
+    engine = FeatureEngine(SMALL)
+    kinds = ("review.posted", "shipment.lost", "payment.failed", "court.case")
+    lines = [line(kind, 0, f"m{i}") for i, kind in enumerate(kinds)]
+    list(engine.run([*lines, probe(0, "n"), line("order.paid", 0, "m3")]))
+    assert [engine.feeds_used(slot) for slot in range(5)] == [1, 2, 4, 8 + 1, 0]
+
+
+def test_money_features_of_the_merchants_first_currency_only() -> None:
+    usd = {"currency": "USD"}
+    found = last_values(
+        line("order.paid", 0, amount=10, counterparty_id="a"),
+        line("order.paid", 0, amount=1000, counterparty_id="b", **usd),
+        line("account.credited", 0, amount=5, balance_minor=7),
+        line("account.credited", 0.1, amount=5, balance_minor=9, **usd),
+        line("shipment.delivered", 0, amount=5, **usd),
+        line("invoice.received", 0, amount=5, **usd),
+        probe(0.5),
+    )
+    assert found["buyer_top_share"] == 1
+    assert (found["balance_minor"], found["inflow_28d_minor"]) == (7, 5)
+    assert "delivered_unsettled_minor" not in found
+    assert found["purchases_28d_minor"] == 0
+
+
+def test_the_year_ring_keeps_the_net_of_weeks_that_leave_the_week_ring() -> None:
+    # days 2-8 are a week; corrections reach it while it is young, old, and beyond a year
+    sales = [
+        line("order.paid", 2, amount=1000),
+        line("invoice.issued", 8, amount=500),
+        line("order.cancelled", 9, amount=100, ordered_at=at(3)),
+        line("invoice.voided", 120, amount=200, issued_at=at(8)),
+        line("order.paid", 355, amount=600),
+    ]
+    year = 2 + 52 * 7
+    assert last_values(*sales, probe(year))["turnover_year_ratio"] == 600 / 1200
+    engine = FeatureEngine(SMALL)
+    late = line("order.refunded", 400, amount=1, ordered_at=at(2))
+    list(engine.run([*sales, late, probe(400)]))
+    assert engine.counters["late_dropped"] == 1
+
+
+def test_a_long_pause_empties_every_ring() -> None:
+    start = [
+        line("order.paid", 0, amount=9, promised_at=at(2), counterparty_id="a"),
+        line("shipment.dispatched", 1),
+        line("shipment.delivered", 1, amount=5),
+        line("invoice.issued", 1, amount=7),
+        line("sensor.reading", 1),
+        line("account.debited", 1, amount=3),
+    ]
+    found = last_values(*start, line("order.disputed", 2000), probe(2000))
+    silent = {n for n, v in found.items() if v != 0}
+    assert silent == {
+        "silence_days",
+        "sensor_silence_days",
+        "logistics_silence_days",
+        "payments_silence_days",
+        "signals_silence_days",
+        "tenure_days",
+        "thin_file",
+        "zero_sales_days_28d",
+        "dispute_share_28d",
+    }

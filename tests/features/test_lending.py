@@ -174,3 +174,13 @@ def test_any_order_of_lines_leaves_a_sane_book(lines: list[LogLine]) -> None:
     assert found.days_past_due(as_of) in range(DAY0)
     again = msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=LendingBook)
     assert again == found
+
+
+def test_amounts_past_due_and_due_next_are_told_apart_by_the_day() -> None:
+    # |-- 10: part paid --|-- 20: no amount --|-- today 30 --|-- 57 --|-- 58: beyond --|
+    found = book(lent(0), owed(10), owed(20, None), owed(30, 7), owed(57, 8), owed(58, 9))
+    found.apply(repaid(29, 20))
+    seen = shown(found, 30.5)
+    assert (seen["past_due_minor"], seen["past_due_count"]) == (30, 2)
+    assert seen["due_next_28d_minor"] == 15
+    assert "past_due_minor" not in shown(book(lent(0)), 30)
