@@ -29,7 +29,7 @@ def footprint(merchants: int) -> dict[str, Any]:
     _, scorings = inprocess.run_scoring(log)
     known = pages = 0
     for partition, scoring in enumerate(scorings):
-        known += len(scoring.engine.ids)
+        known += len(scoring.engine.index)
         checkpointer = Checkpointer(scoring, partition)
         checkpointer.begin()
         while checkpointer.running:

@@ -10,7 +10,7 @@ from confluent_kafka import murmur2
 from bench.cluster import PARTITIONS
 from bench.workload import Keyed
 from features.engine import EngineConfig, FeatureEngine
-from features.lines import decode_lines
+from features.scan import scan
 from schemas import topics
 from schemas.codec import encode
 from schemas.outputs import Alert, Assessment, LimitChange
@@ -78,22 +78,22 @@ def log_records(outputs: list[Output]) -> list[Record]:
 
 
 def run_decode(log: list[Record]) -> float:
-    """Seconds to decode every line of the log."""
+    """Seconds to read every line of the log into columns."""
     started = time.perf_counter()
     for record in log:
-        decode_lines(record.value or b"")
+        scan(record.value or b"")
     return time.perf_counter() - started
 
 
 def run_engine(log: list[Record]) -> tuple[float, int]:
-    """Seconds of the feature engine over decoded lines, and how many assessments fell due."""
+    """Seconds of the feature engine over scanned lines, and how many assessments fell due."""
     engines = [FeatureEngine(EngineConfig()) for _ in range(PARTITIONS)]
     seconds, due = 0.0, 0
     for record in log:
-        lines = decode_lines(record.value or b"")
+        scanned = scan(record.value or b"")
         run = engines[record.partition].run
         started = time.perf_counter()
-        for _ in run(lines):
+        for _ in run(scanned):
             due += 1
         seconds += time.perf_counter() - started
     return seconds, due

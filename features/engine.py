@@ -1,22 +1,23 @@
 """The feature engine of one partition: lines of the log in, merchants due an assessment out."""
 
-import hashlib
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features import (
+    availability,
     counterparties,
     events,
+    feeds,
     kernel,
     kinds,
     layout,
     pages,
     parcels,
     rings,
+    scanner,
     sums,
     timers,
     vector,
@@ -26,23 +27,19 @@ from features import (
 )
 from features.cadence import Due, EngineConfig, Trigger
 from features.catalogue import NAMES
-from features.columns import Columns
-from features.kinds import COLUMNS
+from features.compiled import code_type
+from features.index import MerchantIndex
 from features.layout import COUNTERS, DAY_MS, DEADLINES, HOUR_MS, NEVER, ROW, STATE
-from features.lines import LogLine
+from features.peers import Peers
+from features.scan import SCANNED, Scanned
 
 _BLOCK_HASHES = 8192
 _ROWS_MIN = 64
 _SWEEP_ROWS = 256
 """Vectors computed at once when one deadline serves many merchants."""
-_NO_LINES = np.zeros(0, COLUMNS)
+_NO_LINES = np.zeros(0, SCANNED)
 
-
-__all__ = ["FEEDS", "Due", "EngineConfig", "FeatureEngine", "Trigger", "code_digest"]
-
-FEEDS = ("transactions", "logistics", "payments", "signals")
-"""Feeds of business events, by bit of ``FeatureEngine.feeds_used``."""
-
+__all__ = ["Due", "EngineConfig", "FeatureEngine", "Trigger"]
 
 _LINE_TRIGGERS = {
     kinds.CONTROL: Trigger.CONTROL,
@@ -61,27 +58,11 @@ _TIMER_TRIGGERS = {
 }
 
 
-def code_digest(*modules: ModuleType) -> str:
-    """Digest of all compiled functions and layout constants.
-
-    Numba keys its cache by the source file of the entry point alone. As part of the type of the
-    state this makes it compile anew when any other file of the kernel has changed.
-    """
-    digest = hashlib.blake2b(digest_size=8)
-    for module in modules:
-        for name, value in sorted(vars(module).items()):
-            code = getattr(getattr(value, "py_func", None), "__code__", None)
-            if code is not None:
-                text = (name, code.co_code, code.co_consts, code.co_names)
-                digest.update(repr(text).encode())
-            elif type(value) is int:
-                digest.update(f"{name}={value}".encode())
-    return digest.hexdigest()
-
-
-_CODE = code_digest(
+_CODE = code_type(
     layout,
     kinds,
+    scanner,
+    feeds,
     rings,
     counterparties,
     parcels,
@@ -94,24 +75,25 @@ _CODE = code_digest(
     vector_money,
     vector,
 )
-_STATE = np.dtype([*STATE.descr, (f"code_{_CODE}", "i1")])
+_STATE = np.dtype([*STATE.descr, *_CODE.dtype.descr])
 _CONFIGURED = ("lateness_ms", "step_ms", "live_distance_ms", "trigger_gap_ms", "close_ms")
 
 
 class FeatureEngine:
     """Merchant rows and the clock of one partition.
 
-    ``ids`` are the merchants by slot, ``index`` the inverse. ``before_touch`` is called with page
-    numbers before their rows change (pages already changed since both ``take_dirty`` are left
-    out); so a running checkpoint can copy them first. All state is a function of the lines alone,
-    and of ``set_lending_deadline``; it is complete only once the iterator of ``run`` is exhausted.
+    ``index`` gives merchants their slots. ``before_touch`` is called with page numbers before their
+    rows change (pages already changed since both ``take_dirty`` are left out); so a running
+    checkpoint can copy them first. All state is a function of the lines alone, and of what
+    ``set_lending_deadline`` and ``compare`` are told; it is complete only once the iterator of
+    ``run`` is exhausted.
     """
 
     PAGE_ROWS = 64
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
-        self.ids: list[str] = []
+        self.index = MerchantIndex()
         self.before_touch: Callable[[NDArray[np.int64]], None] | None = None
         self._rows: NDArray[Any] = np.zeros(0, ROW)
         self._deadlines: NDArray[np.int64] = np.zeros((0, DEADLINES), np.int64)
@@ -121,8 +103,9 @@ class FeatureEngine:
         size = 1 << (2 * config.dedup_events - 1).bit_length()
         self._table: NDArray[np.int32] | None = np.zeros(size, np.int32)
         self._table_size = size
-        self._columns = Columns()
-        self.index = self._columns.index
+        self._count = 0
+        self._feeds = feeds.fresh()
+        self._peers = Peers()
         self._one = np.zeros(1, np.int64)
         self._state = np.zeros(1, _STATE)
         for name in ("high", "watermark", "pending_slot"):
@@ -143,7 +126,9 @@ class FeatureEngine:
         """Load or compile all machine code now, not amid the first batch."""
         nothing = np.zeros(0, np.int64)
         scratch = self._state.copy()
-        kernel.step(self._rows, self._deadlines, scratch, *self._duplicates(), _NO_LINES, 0, False)
+        held = self._rows, self._deadlines, scratch, self._feeds, *self._duplicates()
+        kernel.step(*held, _NO_LINES, nothing, 0, False)
+        feeds.quiet_feeds(self._feeds)
         timers.next_timers(self._deadlines, scratch, nothing)
         timers.fire(self._rows, self._deadlines, scratch, nothing, nothing)
         kernel.table_build(self._ring, nothing.astype(np.int32), 0)
@@ -151,32 +136,31 @@ class FeatureEngine:
 
     # --- running ---------------------------------------------------------------------------
 
-    def run(self, lines: list[LogLine]) -> Iterator[Due]:
+    def run(self, scanned: Scanned) -> Iterator[Due]:
         """The merchants that these lines make due, in log order; timers before their line.
 
         At each due, the state is exactly that after its line. The iterator must be exhausted.
         """
-        cols = self._fill(lines)
+        slots = self._slots(scanned)
         first_hash = int(self._state["dedup_count"][0])
         ring, table = self._duplicates()
         at, resumed = 0, False
         while True:
-            at, reason = kernel.step(
-                self._rows, self._deadlines, self._state, ring, table, cols, at, resumed
-            )
+            held = self._rows, self._deadlines, self._state, self._feeds, ring, table
+            at, reason = kernel.step(*held, scanned.rows, slots, at, resumed)
             if reason == kernel.END:
                 break
             if reason == kernel.DUE_TIMERS:
                 yield from self._timers()
                 resumed = True
                 continue
-            kind, slot = int(cols[at]["kind"]), int(cols[at]["slot"])
-            yield self._due(at, slot, _LINE_TRIGGERS.get(kind, Trigger.EVENT), self._as_of())
+            trigger = _LINE_TRIGGERS.get(int(scanned.rows["kind"][at]), Trigger.EVENT)
+            yield self._due(at, int(slots[at]), trigger, self._as_of())
             at, resumed = at + 1, False
         self._touch_blocks(first_hash, int(self._state["dedup_count"][0]))
 
     def _timers(self) -> Iterator[Due]:
-        passed = np.empty(len(self.ids), np.int64)
+        passed = np.empty(self._count, np.int64)
         while count := timers.next_timers(self._deadlines, self._state, passed):
             as_of = int(self._state["swept"][0]) - 1
             self._touch(np.unique(passed[:count] // self.PAGE_ROWS))
@@ -203,7 +187,7 @@ class FeatureEngine:
         return values
 
     def vector_at(self, slot: int, as_of: int) -> NDArray[np.float64]:
-        """The vector of a merchant as it would be due at ``as_of`` (epoch ms); changes nothing."""
+        """The vector of a merchant as it would be due at ``as_of`` (epoch ms)."""
         return self._due(-1, slot, Trigger.IDLE_CHECK, as_of).vector
 
     def _as_of(self) -> int:
@@ -216,16 +200,15 @@ class FeatureEngine:
             kernel.table_build(self._ring, self._table, held)
         return self._ring, self._table
 
-    def _fill(self, lines: list[LogLine]) -> NDArray[Any]:
-        """Columns of the lines; rows for merchants that are new."""
-        cols, added = self._columns.fill(lines)
-        merchants = len(self.ids) + len(added)
+    def _slots(self, scanned: Scanned) -> NDArray[np.int64]:
+        """Slots of the lines; rows for merchants that are new."""
+        slots, _ = self.index.lookup_or_add(scanned.rows, scanned.raw)
+        merchants = len(self.index)
         if merchants > len(self._rows):
             self._grow(max(merchants, len(self._rows) * 17 // 16))
-        slots = cols["slot"]
         self._touch(np.unique(slots[slots >= 0] // self.PAGE_ROWS))
-        self.ids.extend(added)  # only now: they are part of their page
-        return cols
+        self._count = merchants  # only now: they are part of their page
+        return slots
 
     def _grow(self, rows: int) -> None:
         before = len(self._rows)
@@ -239,6 +222,7 @@ class FeatureEngine:
         dirty = np.zeros((2, rows // self.PAGE_ROWS), np.bool_)
         dirty[:, : before // self.PAGE_ROWS] = self._dirty[:, : before // self.PAGE_ROWS]
         self._dirty = dirty
+        self._peers.grow(rows)
 
     # --- what others ask and tell ----------------------------------------------------------
 
@@ -262,9 +246,32 @@ class FeatureEngine:
         code = int(self._rows["currency"][slot])
         return code.to_bytes(3, "big").decode() if code else None
 
-    def feeds_used(self, slot: int) -> int:
-        """Feeds by which the merchant was ever seen, one bit each in the order of ``FEEDS``."""
-        return int(self._rows["seen"][slot]) & layout.FEED_BITS
+    @property
+    def feeds(self) -> tuple[feeds.FeedHealth, ...]:
+        """Health of the feeds that ever had an event."""
+        return feeds.health(self._feeds)
+
+    def hold_back(self, slot: int, vector: NDArray[np.float64]) -> tuple[str, ...]:
+        """Set what says nothing while feeds are quiet for everyone to NaN; those feeds by name.
+
+        They are the quiet ones on which the merchant was ever seen. ``vector`` is its whole own
+        part: what ``run`` gave and ``LendingBook.fill``.
+        """
+        quiet = feeds.quiet_feeds(self._feeds)
+        if not quiet:
+            return ()
+        used = int(self._rows["seen"][slot]) & layout.FEED_BITS
+        availability.mask(vector, quiet, used)
+        return availability.feeds_named(quiet & used)
+
+    def compare(self, slot: int, segment: str, vector: NDArray[np.float64]) -> None:
+        """Take a merchant's amounts and write their percentiles within its segment."""
+        self._touch_slot(slot)
+        self._peers.update(slot, segment, vector)
+
+    def compare_only(self, slot: int, segment: str, vector: NDArray[np.float64]) -> None:
+        """As ``compare``, but nothing is changed by it."""
+        self._peers.look(slot, segment, vector)
 
     def set_lending_deadline(self, slot: int, deadline_ms: int) -> None:
         """Make the merchant due when the watermark reaches ``deadline_ms``; ``NEVER`` for not.
@@ -285,7 +292,7 @@ class FeatureEngine:
     @property
     def page_count(self) -> int:
         """Pages in use; page ``p`` holds slots from ``p * PAGE_ROWS``."""
-        return -(-len(self.ids) // self.PAGE_ROWS)
+        return -(-self._count // self.PAGE_ROWS)
 
     @property
     def dedup_block_count(self) -> int:
@@ -322,45 +329,55 @@ class FeatureEngine:
     def export_page(self, page: int) -> bytes:
         """State of the merchants of a page."""
         first = page * self.PAGE_ROWS
-        last = min(first + self.PAGE_ROWS, len(self.ids))
+        last = min(first + self.PAGE_ROWS, self._count)
         return pages.encode_page(
-            self.ids[first:last], self._rows[first:last], self._deadlines[first:last]
+            self.index.ids(first, last),
+            self._rows[first:last],
+            self._deadlines[first:last],
+            self._peers.export(first, last),
         )
 
     def import_page(self, page: int, raw: bytes) -> None:
-        """Inverse of ``export_page``; pages come in order. Raises ``StateFormatError``."""
-        ids, rows, deadlines = pages.decode_page(raw)
+        """Inverse of ``export_page``; the header first, then pages in order.
+
+        Raises ``StateFormatError``.
+        """
+        ids, rows, deadlines, peers = pages.decode_page(raw)
         first = page * self.PAGE_ROWS
-        if first != len(self.ids):
+        if first != self._count:
             raise pages.StateFormatError(
-                f"page {page} begins at merchant {first}, {len(self.ids)} are there; "
+                f"page {page} begins at merchant {first}, {self._count} are there; "
                 "import pages in order into a fresh engine"
             )
         last = first + len(ids)
         if last > len(self._rows):
             self._grow(max(last, len(self._rows) * 17 // 16))
-        self.ids.extend(ids)
-        self.index.update(zip(ids, range(first, last), strict=True))
+        self._count += self.index.add(ids)
         self._rows[first:last] = rows
         self._deadlines[first:last] = deadlines
+        self._peers.import_(first, peers)
         self._touch_slot(first)
 
     def export_header(self) -> bytes:
-        """Clock, counters and position of the duplicates' ring."""
+        """Clock, counters, position of the duplicates' ring, health of feeds, segments."""
         names = [n for n in STATE.names or () if n not in (*_CONFIGURED, "as_of")]
         state = {name: self._state[name][0].tolist() for name in names}
-        return pages.encode_header(state, self._ring.size)
+        return pages.encode_header(
+            state, self._ring.size, feeds.export(self._feeds), self._peers.names
+        )
 
     def import_header(self, raw: bytes) -> None:
         """Inverse of ``export_header``. Raises ``StateFormatError``."""
-        state, dedup_events = pages.decode_header(raw)
-        if dedup_events != self._ring.size:
+        header = pages.decode_header(raw)
+        if header.dedup_events != self._ring.size:
             raise pages.StateFormatError(
-                f"the state has a duplicates' ring of {dedup_events}, dedup_events is "
+                f"the state has a duplicates' ring of {header.dedup_events}, dedup_events is "
                 f"{self._ring.size}; configure the same"
             )
-        for name, value in state.items():
+        for name, value in header.state.items():
             self._state[name] = value
+        self._feeds = feeds.import_(header.feeds)
+        self._peers.import_names(header.segments)
 
     def export_dedup_block(self, block: int) -> bytes:
         """Hashes of a block of the duplicates' ring, little-endian, in order of arrival."""

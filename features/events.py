@@ -19,6 +19,7 @@ from features.rings import (
     turn,
     week_of,
 )
+from features.scanner import HAS_BALANCE
 
 
 @inner
@@ -91,9 +92,9 @@ def _sale(r: Any, g: Any, e: Any, day: int) -> None:
         r.net_orders[day % lay.DAYS] += amount
         add_week(r, lay.WEEK_ORDERS, day, amount, 1)
         bump_short(r, g, lay.ORDERS, day)
-        if e.promised >= 0:
+        if e.promised_at >= 0:
             r.seen |= lay.ORDERS_PROMISE
-            promise(r, g, e.promised)
+            promise(r, g, e.promised_at)
     else:
         r.seen |= lay.HAS_ISSUED
         r.net_invoices[day % lay.DAYS] += amount
@@ -139,9 +140,9 @@ def _flow(r: Any, g: Any, e: Any, day: int, ordered: int) -> None:
         _receive(r, amount)
     else:
         add_short(r, lay.MONEY_OUT, day, amount)
-    if own and e.flags & kinds.GIVES_BALANCE:
+    if own and e.flags & HAS_BALANCE:
         if not r.seen & lay.HAS_BALANCE or e.ts >= r.balance_ms:
-            r.balance = e.balance
+            r.balance = e.balance_minor
             r.balance_ms = e.ts
         r.seen |= lay.HAS_BALANCE
 
@@ -166,21 +167,21 @@ def _list_day(r: Any, which: int, day: int, distinct: bool) -> None:
 @inner
 def _file_tax(r: Any, g: Any, e: Any) -> None:
     """Set the latest return against the invoices of its period as they stand now."""
-    own = e.declared >= 0 and _is_own(r, g, e.currency)
+    own = e.declared_turnover_minor >= 0 and _is_own(r, g, e.currency)
     if r.seen & lay.HAS_TAX and e.ts < r.tax_ms:
         return
     r.seen |= lay.HAS_TAX
     r.tax_ms = e.ts
     r.declared_ratio = np.nan
     head = r.head // 24
-    first, last = e.period_start // lay.DAY_MS, e.period_end // lay.DAY_MS
-    if not own or e.period_start < 0 or e.period_end < 0 or first <= head - lay.DAYS:
+    first, last = e.period_start_at // lay.DAY_MS, e.period_end_at // lay.DAY_MS
+    if not own or e.period_start_at < 0 or e.period_end_at < 0 or first <= head - lay.DAYS:
         return
     invoiced = 0
     for day in range(first, min(last, head) + 1):
         invoiced += r.net_invoices[day % lay.DAYS]
     if invoiced > 0:
-        r.declared_ratio = e.declared / invoiced
+        r.declared_ratio = e.declared_turnover_minor / invoiced
 
 
 @inner
@@ -190,9 +191,9 @@ def _score(r: Any, g: Any, e: Any) -> None:
             r.score = e.score
             r.score_ms = e.ts
         r.seen |= lay.HAS_SCORE
-    if e.other_debt >= 0 and (e.currency == 0 or _is_own(r, g, e.currency)):
+    if e.other_debt_minor >= 0 and (e.currency == 0 or _is_own(r, g, e.currency)):
         if not r.seen & lay.HAS_DEBT or e.ts >= r.debt_ms:
-            r.debt = e.other_debt
+            r.debt = e.other_debt_minor
             r.debt_ms = e.ts
         r.seen |= lay.HAS_DEBT
 
@@ -256,26 +257,24 @@ def _is_activity(kind: int) -> bool:
 
 
 @inner
-def _appear(r: Any, e: Any, day: int) -> None:
-    """Note that the merchant is there, and by which feed it is seen."""
-    if _is_activity(e.kind):
-        set_bit(r.active, day % 96)
-        r.active_ms = max(r.active_ms, e.ts) if r.seen & lay.HAS_ACTIVITY else e.ts
-        r.seen |= lay.HAS_ACTIVITY
-    feed = lay.SIGNALS
-    if e.kind <= kinds.REVIEW:
-        feed = lay.TRANSACTIONS
-    elif e.kind <= kinds.LOST:
-        feed = lay.LOGISTICS
-    elif e.kind <= kinds.PAYMENT_FAILED:
-        feed = lay.PAYMENTS
-    r.feed_ms[feed] = max(r.feed_ms[feed], e.ts) if r.seen & (1 << feed) else e.ts
+def appear(r: Any, feed: int, ts: int) -> None:
+    """Note that the merchant is seen on a feed."""
+    r.feed_ms[feed] = max(r.feed_ms[feed], ts) if r.seen & (1 << feed) else ts
     r.seen |= 1 << feed
 
 
 @inner
-def apply(r: Any, g: Any, e: Any) -> bool:
-    """Place a business event. False where it is older than the day ring."""
+def _act(r: Any, e: Any, day: int) -> None:
+    """Note that the merchant is active, where the event says so."""
+    if _is_activity(e.kind):
+        set_bit(r.active, day % 96)
+        r.active_ms = max(r.active_ms, e.ts) if r.seen & lay.HAS_ACTIVITY else e.ts
+        r.seen |= lay.HAS_ACTIVITY
+
+
+@inner
+def apply(r: Any, g: Any, e: Any, feed: int) -> bool:
+    """Place a business event of a feed. False where it is older than the day ring."""
     day, hour = e.ts // lay.DAY_MS, e.ts // lay.HOUR_MS
     if not r.seen & lay.HAS_EVENTS:
         r.seen |= lay.HAS_EVENTS
@@ -288,8 +287,9 @@ def apply(r: Any, g: Any, e: Any) -> bool:
         g.counters[lay.N_LATE] += 1
         return False
     r.first_day = min(r.first_day, day)
-    _appear(r, e, day)
-    ordered = -1 if e.ordered < 0 else min(day, e.ordered // lay.DAY_MS)
+    appear(r, feed, e.ts)
+    _act(r, e, day)
+    ordered = -1 if e.ordered_at < 0 else min(day, e.ordered_at // lay.DAY_MS)
     kind = e.kind
     if kind == kinds.ORDER_PAID or kind == kinds.INVOICE_ISSUED:
         _sale(r, g, e, day)
@@ -301,15 +301,15 @@ def apply(r: Any, g: Any, e: Any) -> bool:
         _flow(r, g, e, day, ordered)
     elif kind == kinds.ORDER_CANCELLED or kind == kinds.ORDER_REFUNDED:
         _correct(r, g, e, day if ordered < 0 else ordered)
-        if kind == kinds.ORDER_CANCELLED and (e.promised >= 0 or r.seen & lay.ORDERS_PROMISE):
-            close_promise(r, e.promised, True)
+        if kind == kinds.ORDER_CANCELLED and (e.promised_at >= 0 or r.seen & lay.ORDERS_PROMISE):
+            close_promise(r, e.promised_at, True)
     elif kind == kinds.INVOICE_RECEIVED:
         r.seen |= lay.HAS_RECEIVED
         amount = _money(r, g, e)
         add_short(r, lay.PURCHASED, day, amount)
         meet(r, lay.SUPPLIERS, day, e.counterparty, amount)
     elif kind == kinds.INVOICE_VOIDED or kind == kinds.PURCHASE_VOIDED:
-        issued = day if e.issued < 0 else min(day, e.issued // lay.DAY_MS)
+        issued = day if e.issued_at < 0 else min(day, e.issued_at // lay.DAY_MS)
         if kind == kinds.INVOICE_VOIDED:
             _correct(r, g, e, issued)
         else:

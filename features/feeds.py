@@ -48,12 +48,19 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from features import layout as lay
-from features.layout import entry, inner
+from features import kinds
+from features.layout import (
+    FEEDS_COUNT,
+    LENDING_FEED,
+    LOGISTICS,
+    PAYMENTS,
+    SIGNALS,
+    TRANSACTIONS,
+    entry,
+    inner,
+)
 from features.pages import StateFormatError
 
-TRANSACTIONS, LOGISTICS, PAYMENTS, SIGNALS, LENDING_FEED = range(5)
-FEEDS_COUNT = 5
 FEED_NAMES = ("transactions", "logistics", "payments", "signals", "lending")
 """Names by code; bit ``1 << code`` stands for a feed in a mask."""
 
@@ -134,16 +141,16 @@ def fresh() -> NDArray[Any]:
 
 @inner
 def feed_of(kind: int) -> int:
-    """The feed of a kind of line (see ``layout``); -1 for what comes on none."""
-    if kind < lay.LENDING:
+    """The feed of a kind of line (see ``kinds``); -1 for what comes on none."""
+    if kind < kinds.LENDING:
         return -1
-    if kind == lay.LENDING:
+    if kind == kinds.LENDING:
         return LENDING_FEED
-    if kind <= lay.REVIEW:
+    if kind <= kinds.REVIEW:
         return TRANSACTIONS
-    if kind <= lay.LOST:
+    if kind <= kinds.LOST:
         return LOGISTICS
-    if kind <= lay.PAYMENT_FAILED:
+    if kind <= kinds.PAYMENT_FAILED:
         return PAYMENTS
     return SIGNALS
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from features import kinds
 from features import layout as lay
-from features.events import apply
+from features.events import appear, apply
+from features.feeds import advance, feed_of, note
 from features.layout import entry, inner
 from features.rings import whole
 from features.timers import set_close
@@ -162,45 +163,59 @@ def step(
     rows: Any,
     deadlines: Any,
     state: Any,
+    feeds: Any,
     ring: Any,
     table: Any,
     cols: Any,
+    slots: Any,
     start: int,
     resumed: bool,
 ) -> tuple[int, int]:
     """Process lines from ``start``. Returns the line at which it stopped, and why.
 
-    After ``DUE_TIMERS`` call again with the same line and ``resumed``; after ``DUE_LINE`` with the
-    next one. ``as_of`` of a due line is in ``state``.
+    ``cols`` are rows of ``scan.SCANNED``, ``slots`` the rows of their merchants, -1 for lines that
+    concern no single one. After ``DUE_TIMERS`` call again with the same line and ``resumed``; after
+    ``DUE_LINE`` with the next one. ``as_of`` of a due line is in ``state``. ``feeds`` is the record
+    of ``features.feeds``.
     """
-    g = state[0]
+    g, f = state[0], feeds[0]
     for i in range(start, cols.size):
-        e = cols[i]
+        e, slot = cols[i], slots[i]
         kind = e.kind
         if not (resumed and i == start):
             g.counters[lay.N_LINES] += 1
-            if kind == kinds.UNKNOWN or (e.slot < 0 and kind >= kinds.PROFILE):
+            if kind == kinds.UNKNOWN or (slot < 0 and kind >= kinds.PROFILE):
                 g.counters[lay.N_UNKNOWN] += 1
                 continue
             if kind > kinds.CONTROL and _seen(ring, table, g, e.hash):
                 g.counters[lay.N_DUPLICATES] += 1
                 continue
-            g.merchants = max(g.merchants, e.slot + 1)
+            g.merchants = max(g.merchants, slot + 1)
             if kind == kinds.TICK:
                 _tick(g, e.ts)
             elif kind >= kinds.APPLICATION:
-                _move_clock(g, e.ts, e.slot)
+                _move_clock(g, e.ts, slot)
+            advance(f, g.watermark)
             if g.watermark >= g.earliest:
                 return i, DUE_TIMERS
         if kind == kinds.TICK:
             continue
         g.counters[lay.N_EVENTS] += 1
         g.as_of = e.ts if g.high < 0 else max(g.watermark, min(e.ts, g.high + g.step_ms))
-        if kinds.CONTROL <= kind <= kinds.LENDING:
+        if kinds.CONTROL <= kind < kinds.LENDING:
             return i, DUE_LINE
-        r = rows[e.slot]
-        if apply(r, g, e):
-            set_close(r, g, deadlines, e.slot, e.ts)
+        r = rows[slot]
+        feed = feed_of(kind)
+        is_first = not r.seen & (1 << feed) or e.ts // lay.HOUR_MS > r.feed_ms[feed] // lay.HOUR_MS
+        if kind == kinds.LENDING:
+            appear(r, feed, e.ts)
+            if is_first:
+                note(f, feed, min(e.ts, g.high))
+            return i, DUE_LINE
+        if apply(r, g, e, feed):
+            if is_first:
+                note(f, feed, min(e.ts, g.high))
+            set_close(r, g, deadlines, slot, e.ts)
             if _is_due(r, g, e):
                 return i, DUE_LINE
     return cols.size, END

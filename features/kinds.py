@@ -1,6 +1,4 @@
-"""Kinds of lines of the log, and the columns into which a micro-batch is decoded."""
-
-import numpy as np
+"""Kinds of lines of the log."""
 
 # Those from APPLICATION on move the clock; those from ORDER_PAID on are business.
 UNKNOWN, TICK, CONTROL, COMMAND, PROFILE, APPLICATION, LENDING = range(7)
@@ -77,45 +75,5 @@ KIND_OF: dict[str, int] = {
 }
 """Kind by ``type`` tag. An ``invoice.voided`` of side ``received`` is PURCHASE_VOIDED."""
 
-GIVES_BALANCE = 1
-"""Flag of a line that gives a balance."""
-ROLE_DEFENDANT, ROLE_OTHER = range(2)
-
-COLUMNS = np.dtype(
-    [
-        ("ts", "i8"),
-        ("amount", "i8"),
-        ("ordered", "i8"),
-        ("promised", "i8"),
-        ("hash", "i8"),
-        ("counterparty", "i8"),
-        ("kind", "i4"),
-        ("slot", "i4"),
-        ("currency", "i4"),
-        ("rating", "i4"),
-        ("role", "i4"),
-        ("flags", "i4"),
-        ("issued", "i8"),
-        ("balance", "i8"),
-        ("score", "f8"),
-        ("other_debt", "i8"),
-        ("declared", "i8"),
-        ("period_start", "i8"),
-        ("period_end", "i8"),
-    ]
-)
-"""One line.
-
-- ``ts`` and the other times are epoch milliseconds (UTC), -1 where absent: ``ordered``
-  (``ordered_at``), ``promised``, ``issued`` (``issued_at``), ``period_start``, ``period_end``.
-- ``amount`` is in minor units, 0 where absent; ``other_debt`` and ``declared`` likewise, -1 where
-  absent; ``balance`` (signed) counts only with ``flags & GIVES_BALANCE``.
-- ``currency`` is the number of its three letters (big-endian), 0 for none; ``rating`` stars x 100
-  rounded half to even, -1 for none; ``score`` NaN for none; ``role`` ROLE_OTHER for a court case
-  in which the merchant is not the defendant.
-- ``hash`` is xxh64 (seed 0) of ``merchant_id``, a zero byte and ``event_id``; ``counterparty``
-  that of ``counterparty_id``, 0 where absent. Both as signed 64-bit numbers.
-- ``slot`` is the merchant's row, -1 for a line that concerns no single merchant.
-
-The kernel reads a field only for the kinds of lines that declare it.
-"""
+ROLE_DEFENDANT = 0
+"""Role of the merchant in a court case, or none given."""

@@ -74,21 +74,15 @@ BUYERS, SUPPLIERS = range(2)
 # Lists of days.
 BILLS_LIST, COURT_LIST, REGISTER_LIST, UTILITY_LIST = range(4)
 # Feeds.
-TRANSACTIONS, LOGISTICS, PAYMENTS, SIGNALS = range(4)
+TRANSACTIONS, LOGISTICS, PAYMENTS, SIGNALS, LENDING_FEED = range(5)
+FEEDS_COUNT = 5
 
-# What a row has ever seen. The lowest four bits are the feeds.
-FEED_BITS = 15
-HAS_EVENTS, HAS_ACTIVITY, HAS_SALES, HAS_ORDERS, HAS_ISSUED, HAS_RECEIVED = (
-    16,
-    32,
-    64,
-    128,
-    256,
-    512,
-)
-HAS_PARCELS, HAS_PROMISES, ORDERS_PROMISE, HAS_SETTLEMENTS = 1024, 2048, 4096, 8192
-HAS_ACCOUNT, HAS_DELIVERED, HAS_BALANCE, HAS_SCORE = 1 << 14, 1 << 15, 1 << 16, 1 << 17
-HAS_DEBT, HAS_TAX, HAS_SENSOR = 1 << 18, 1 << 19, 1 << 20
+# What a row has ever seen. The lowest five bits are the feeds.
+FEED_BITS = 31
+HAS_EVENTS, HAS_ACTIVITY, HAS_SALES, HAS_ORDERS, HAS_ISSUED = 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9
+HAS_RECEIVED, HAS_PARCELS, HAS_PROMISES, ORDERS_PROMISE = 1 << 10, 1 << 11, 1 << 12, 1 << 13
+HAS_SETTLEMENTS, HAS_ACCOUNT, HAS_DELIVERED, HAS_BALANCE = 1 << 14, 1 << 15, 1 << 16, 1 << 17
+HAS_SCORE, HAS_DEBT, HAS_TAX, HAS_SENSOR = 1 << 18, 1 << 19, 1 << 20, 1 << 21
 
 ROW = np.dtype(
     [
@@ -96,7 +90,7 @@ ROW = np.dtype(
         ("active_ms", "i8"),
         ("trigger_ms", "i8"),
         ("sensor_ms", "i8"),
-        ("feed_ms", "i8", (4,)),
+        ("feed_ms", "i8", (FEEDS_COUNT,)),
         ("balance", "i8"),
         ("balance_ms", "i8"),
         ("score", "f8"),

@@ -21,32 +21,44 @@ class StateFormatError(ValueError):
 
 
 class Page(Struct, frozen=True, array_like=True):
-    """Merchants of one page in slot order: ids, rows and deadlines, little-endian."""
+    """Merchants of one page in slot order: ids, rows, deadlines and amounts for their peers.
+
+    Numbers are little-endian; ``peers`` see ``features.peers.Peers.export``.
+    """
 
     format: int
     layout: str
     ids: list[str]
     rows: bytes
     deadlines: bytes
+    peers: bytes
 
 
 class Header(Struct, frozen=True, array_like=True):
-    """The state of the partition beside its rows, by name, and the size of its duplicates' ring."""
+    """The state of the partition beside its rows.
+
+    By name what the kernel holds; the size of the duplicates' ring; the health of feeds (see
+    ``features.feeds.export``) and the names of segments by their codes (``features.peers``).
+    """
 
     format: int
     layout: str
     state: dict[str, int | list[int]]
     dedup_events: int
+    feeds: bytes
+    segments: list[str]
 
 
-def encode_page(ids: list[str], rows: NDArray[Any], deadlines: NDArray[np.int64]) -> bytes:
+def encode_page(
+    ids: list[str], rows: NDArray[Any], deadlines: NDArray[np.int64], peers: bytes
+) -> bytes:
     """Bytes of a page."""
     return msgspec.msgpack.encode(
-        Page(FORMAT, LAYOUT, ids, rows.tobytes(), deadlines.astype("<i8").tobytes())
+        Page(FORMAT, LAYOUT, ids, rows.tobytes(), deadlines.astype("<i8").tobytes(), peers)
     )
 
 
-def decode_page(raw: bytes) -> tuple[list[str], NDArray[Any], NDArray[np.int64]]:
+def decode_page(raw: bytes) -> tuple[list[str], NDArray[Any], NDArray[np.int64], bytes]:
     """Inverse of ``encode_page``. Raises ``StateFormatError``."""
     page = _decode(raw, Page)
     count = len(page.ids)
@@ -54,18 +66,20 @@ def decode_page(raw: bytes) -> tuple[list[str], NDArray[Any], NDArray[np.int64]]
     if len(page.rows) != count * ROW.itemsize or len(page.deadlines) != deadlines:
         raise StateFormatError(f"a page of {count} merchants has {len(page.rows)} bytes of rows")
     rows = np.frombuffer(page.rows, ROW)
-    return page.ids, rows, np.frombuffer(page.deadlines, "<i8").reshape(count, DEADLINES)
+    deadlines_ms = np.frombuffer(page.deadlines, "<i8").reshape(count, DEADLINES)
+    return page.ids, rows, deadlines_ms, page.peers
 
 
-def encode_header(state: dict[str, int | list[int]], dedup_events: int) -> bytes:
+def encode_header(
+    state: dict[str, int | list[int]], dedup_events: int, feeds: bytes, segments: list[str]
+) -> bytes:
     """Bytes of a header."""
-    return msgspec.msgpack.encode(Header(FORMAT, LAYOUT, state, dedup_events))
+    return msgspec.msgpack.encode(Header(FORMAT, LAYOUT, state, dedup_events, feeds, segments))
 
 
-def decode_header(raw: bytes) -> tuple[dict[str, int | list[int]], int]:
+def decode_header(raw: bytes) -> Header:
     """Inverse of ``encode_header``. Raises ``StateFormatError``."""
-    header = _decode(raw, Header)
-    return header.state, header.dedup_events
+    return _decode(raw, Header)
 
 
 def _decode(raw: bytes, kind: type[Part]) -> Part:

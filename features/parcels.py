@@ -68,14 +68,14 @@ def _ship(r: Any, g: Any, day: int, ordered: int) -> None:
 @inner
 def _time(r: Any, g: Any, e: Any, day: int, hours: int, timed: int) -> None:
     """Add the whole hours since the order to the day of the event."""
-    if e.ordered < 0 or day <= r.head // 24 - lay.SHORT_DAYS:
+    if e.ordered_at < 0 or day <= r.head // 24 - lay.SHORT_DAYS:
         return
     at = day % lay.SHORT_DAYS
     if r.short_count[timed, at] >= lay.COUNT_MAX:
         g.counters[lay.N_SATURATED] += 1
         return
     r.short_count[timed, at] += 1
-    r.short_hours[hours, at] += min(max((e.ts - e.ordered) // lay.HOUR_MS, 0), lay.HOURS_CAP)
+    r.short_hours[hours, at] += min(max((e.ts - e.ordered_at) // lay.HOUR_MS, 0), lay.HOURS_CAP)
 
 
 @inner
@@ -128,18 +128,18 @@ def ship(r: Any, g: Any, e: Any, day: int, ordered: int) -> None:
         bump_short(r, g, lay.OPEN_PARCELS, day)
         _time(r, g, e, day, lay.DISPATCH_HOURS, lay.TIMED_DISPATCHES)
         _ship(r, g, day, ordered)
-        if e.promised >= 0 and not r.seen & lay.ORDERS_PROMISE:
-            promise(r, g, e.promised)
+        if e.promised_at >= 0 and not r.seen & lay.ORDERS_PROMISE:
+            promise(r, g, e.promised_at)
         return
     if e.kind == kinds.DELIVERY:
         _time(r, g, e, day, lay.DELIVERY_HOURS, lay.TIMED_DELIVERIES)
-        if e.promised >= 0:
+        if e.promised_at >= 0:
             bump_short(r, g, lay.PROMISED, day)
-            if day > e.promised // lay.DAY_MS:
+            if day > e.promised_at // lay.DAY_MS:
                 bump_short(r, g, lay.LATE, day)
     elif e.kind == kinds.RETURNED:
         bump_short(r, g, lay.RETURNS, day)
     else:
         bump_rare(r, g, lay.LOSSES, day)
     _close_parcel(r)
-    close_promise(r, e.promised, False)
+    close_promise(r, e.promised_at, False)

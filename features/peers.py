@@ -104,6 +104,16 @@ def _update(
 
 
 @entry
+def _put_back(tables: Any, bins: Any, segments: Any, slot: int, own: Any, segment: int) -> None:
+    """Give a merchant the bins and the segment that it had before."""
+    _move(tables, segments[slot], bins[slot], -1)
+    if segment >= 0:
+        _move(tables, segment, own, 1)
+    bins[slot] = own
+    segments[slot] = segment
+
+
+@entry
 def _add(tables: Any, bins: Any, segments: Any, first: int, last: int) -> None:
     for slot in range(first, last):
         if segments[slot] >= 0:
@@ -131,6 +141,7 @@ class Peers:
         tables = np.zeros((1, len(MONEY), BINS), np.int32)
         _update(tables, bins, segments, 0, 0, _AMOUNTS, PEERS_MIN, np.full(len(NAMES), np.nan))
         _add(tables, bins, segments, 0, 1)
+        _put_back(tables, bins, segments, 0, bins[0].copy(), 0)
 
     def grow(self, slots: int) -> None:
         """Make room for so many merchants; the new ones have no segment and no amounts."""
@@ -150,6 +161,15 @@ class Peers:
         if code is None:
             code = self._code(segment)
         _update(self._tables, self._bins, self._segments, slot, code, _AMOUNTS, PEERS_MIN, vector)
+
+    def look(self, slot: int, segment: str, vector: NDArray[np.float64]) -> None:
+        """As ``update``, but nothing is changed by it."""
+        code = self._codes.get(segment, SEGMENTS_MAX)
+        if code >= len(self._tables):
+            return  # nobody is there to be compared with
+        own, before = self._bins[slot].copy(), int(self._segments[slot])
+        _update(self._tables, self._bins, self._segments, slot, code, _AMOUNTS, PEERS_MIN, vector)
+        _put_back(self._tables, self._bins, self._segments, slot, own, before)
 
     def _code(self, segment: str) -> int:
         if len(self.names) < SEGMENTS_MAX:

@@ -25,7 +25,7 @@ from xxhash import xxh64_intdigest
 
 from features import compiled, scanner, tokens
 from features.compiled import Bytes, code_type
-from features.layout import INVOICE_VOIDED, KIND_OF, PURCHASE_VOIDED
+from features.kinds import INVOICE_VOIDED, KIND_OF, PURCHASE_VOIDED
 from features.lines import LogLine, decode_line
 from features.scanner import COLUMNS, HAS_AMOUNT, HAS_BALANCE, RECEIVED, SLOW
 from features.tokens import FEED, PADDING
@@ -35,7 +35,7 @@ SCANNED = np.dtype([(name, "f8" if name in _REALS else "i8") for name in COLUMNS
 """One line of the log. Absent is -1, but NaN for ``score`` and ``reading``, and 0 for ``kind`` (an
 unknown type), ``amount``, ``balance_minor``, ``currency``, ``role`` and ``counterparty``.
 
-``kind`` as in ``layout``; ``flags`` see ``HAS_AMOUNT``, ``HAS_BALANCE``, ``RECEIVED`` and ``SLOW``;
+``kind`` as in ``kinds``; ``flags`` see ``HAS_AMOUNT``, ``HAS_BALANCE``, ``RECEIVED`` and ``SLOW``;
 times (``ts`` is ``occurred_at``) in epoch milliseconds, money in minor units; ``currency`` its
 three letters as a number; ``rating`` in hundredths; ``role`` 0 defendant, 1 plaintiff, 2 third
 party; ``counterparty`` and ``merchant_hash`` XXH64 of the UTF-8 bytes, ``hash`` XXH64 of the
@@ -59,6 +59,10 @@ class Scanned(NamedTuple):
 
     rows: NDArray[Any]
     raw: Bytes
+
+    def line(self, number: int) -> bytes:
+        """The bytes of one line."""
+        return self.raw[self.rows["start"][number] : self.rows["stop"][number]].tobytes()
 
 
 def scan(raw: bytes | Bytes) -> Scanned:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.compiled import Bytes, address_of, get, load, load_byte, put, signed, xxh64
-from features.layout import INVOICE_VOIDED, PURCHASE_VOIDED, entry, inner
+from features.kinds import INVOICE_VOIDED, PURCHASE_VOIDED
+from features.layout import entry, inner
 from features.tokens import (
     COMMA,
     FEED,

@@ -102,7 +102,7 @@ class Explainer:
         """The merchant as it stood. Raises ``ConfigurationError`` where nothing is known of it."""
         self._advance()
         engine = self._scoring.engine
-        slot = engine.index.get(self._merchant)
+        slot = engine.index.slot_of(self._merchant)
         if slot is None:
             raise ConfigurationError(self._unknown())
         ledger = self._scoring.ledgers.get(slot)

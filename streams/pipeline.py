@@ -57,7 +57,7 @@ class Pipeline:
         """Let the clock run to the end of the last day, so that its buckets close."""
         self._advance(now_ms)
         for partition, scoring in enumerate(self.scoring):
-            if not scoring.engine.ids:
+            if not len(scoring.engine.index):
                 continue
             at = scoring.engine.high
             end = (at // DAY_MS + 1) * DAY_MS + self._config.lateness_ms

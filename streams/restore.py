@@ -91,7 +91,7 @@ def restore(
             "position": committed.offset,
             "replayed_records": replayed,
             "digest": scoring.digest,
-            "merchants": len(scoring.engine.ids),
+            "merchants": len(scoring.engine.index),
             "seconds": round(time.monotonic() - started, 3),
         },
     )

@@ -18,10 +18,12 @@ from credit.policy import Policy, load_policy
 from detectors import episodes
 from detectors.assess import Verdict, assess
 from detectors.default_risk import Model, ModelError, decode_model
+from detectors.holds import rests_on, standing
 from detectors.sentinels import Hit, cleared, evaluate
 from features.catalogue import FEATURE_VERSION, NAMES
 from features.engine import Due, EngineConfig, FeatureEngine, Trigger
-from features.lines import LogLine, decode_lines
+from features.lines import LogLine, decode_line
+from features.scan import scan
 from schemas import topics
 from schemas.codec import encode
 from schemas.outputs import Alert, Assessment, LimitChange
@@ -94,9 +96,9 @@ class Scoring:
         """One micro-batch of the log, whole. Returns its outputs in order."""
         assert record.offset >= self.position, "records come in log order"
         self._partition = record.partition
-        lines = decode_lines(record.value or b"")
-        for due in self.engine.run(lines):
-            self._take(due, lines[due.line] if due.line >= 0 else None)
+        scanned = scan(record.value or b"")
+        for due in self.engine.run(scanned):
+            self._take(due, decode_line(scanned.line(due.line)) if due.line >= 0 else None)
         outputs, self._outputs = self._outputs, []
         self.position = record.offset + 1
         if outputs:
@@ -205,7 +207,7 @@ class Scoring:
         self._model, self._model_digest = model, digest
 
     def _command(self, due: Due, line: LogLine, ledger: Ledger) -> None:
-        merchant = self.engine.ids[due.slot]
+        merchant = self.engine.index.id_of(due.slot)
         if line.type in _LINE_COMMANDS:
             if ledger.line is None:
                 self.stats["commands_without_target"] += 1
@@ -254,13 +256,17 @@ class Scoring:
     def vector_at(self, slot: int, as_of: int) -> NDArray[np.float64]:
         """The vector that an assessment of the merchant at ``as_of`` would see; changes nothing."""
         vector = self.engine.vector_at(slot, as_of)
-        self._complete(vector, self.ledgers.get(slot) or Ledger(), as_of)
+        ledger = self.ledgers.get(slot) or Ledger()
+        self._complete(slot, vector, ledger, as_of)
+        self.engine.compare_only(slot, ledger.segment, vector)
         return vector
 
-    @staticmethod
-    def _complete(vector: NDArray[np.float64], ledger: Ledger, as_of: int) -> None:
-        """Write what the engine leaves open into a vector of it."""
+    def _complete(
+        self, slot: int, vector: NDArray[np.float64], ledger: Ledger, as_of: int
+    ) -> tuple[str, ...]:
+        """Make a vector of the engine whole but for its percentiles; the feeds it does without."""
         ledger.book.fill(vector, as_of, ledger.line.limit_minor if ledger.line else 0)
+        return self.engine.hold_back(slot, vector)
 
     # --- assessment, episodes, line -----------------------------------------------------------
 
@@ -272,16 +278,17 @@ class Scoring:
         applied: int | None,
         outcome: str | None,
     ) -> None:
-        merchant, at = self.engine.ids[due.slot], due.as_of
-        self._complete(due.vector, ledger, at)
+        merchant, at = self.engine.index.id_of(due.slot), due.as_of
+        held = self._complete(due.slot, due.vector, ledger, at)
+        self.engine.compare(due.slot, ledger.segment, due.vector)
         currency = ledger.currency or self.engine.currency_of(due.slot)
-        hits = evaluate(due.vector, ledger.segment, currency=currency)
+        hits = standing(evaluate(due.vector, ledger.segment, currency=currency), held)
         verdict = assess(due.vector, self._model, hits, as_of=at, currency=currency)
         causes = [line.event_id] if line is not None else [f"clock:{at}"]
         currency = currency or NO_CURRENCY
         self._emit_assessment(due, ledger, merchant, verdict, causes, currency, line, outcome)
         evidence = [line.event_id] if line is not None else []
-        self._update_episodes(due, ledger, merchant, hits, evidence)
+        self._update_episodes(due, ledger, merchant, hits, evidence, held)
         decision = decide(
             self._policy,
             ledger.line,
@@ -295,6 +302,7 @@ class Scoring:
             causes=causes,
             hits=hits,
             paused=self.paused,
+            held=held,
             consent=ledger.consent,
             applied_minor=applied,
             model_version=self._model.version,
@@ -343,7 +351,13 @@ class Scoring:
         self.stats[f"assessments.{verdict.band}"] += 1
 
     def _update_episodes(
-        self, due: Due, ledger: Ledger, merchant: str, hits: list[Hit], evidence: list[str]
+        self,
+        due: Due,
+        ledger: Ledger,
+        merchant: str,
+        hits: list[Hit],
+        evidence: list[str],
+        held: tuple[str, ...],
     ) -> None:
         at = due.as_of
         seen = set()
@@ -360,7 +374,7 @@ class Scoring:
             episode, news = episodes.hit(episode, each.severity, each.reasons, evidence, at)
             self._put_episode(merchant, ledger, episode, news=news)
         for kind in sorted(ledger.episodes):
-            if kind not in seen and cleared(kind, due.vector):
+            if kind not in seen and not rests_on(kind, held) and cleared(kind, due.vector):
                 episode, news = episodes.clear(ledger.episodes[kind], at)
                 self._put_episode(merchant, ledger, episode, news=news)
 

@@ -1,8 +1,10 @@
 """Short ways to write histories, and hypothesis strategies for them."""
 
+from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from features.catalogue import NAMES
 from features.engine import Due, EngineConfig, FeatureEngine
 from features.layout import DAY_MS
 from features.lines import LogLine
+from features.scan import Scanned, scan
 
 DAY0 = 19_000
 """2022-01-08, the first day of the histories."""
@@ -41,9 +44,21 @@ def values(due: Due) -> dict[str, float]:
     return {n: v for n, v in zip(NAMES, due.vector.tolist(), strict=True) if v == v}
 
 
+def scanned(lines: Iterable[LogLine]) -> Scanned:
+    """Lines as the engine takes them."""
+    return scan(b"".join(encode(each) + b"\n" for each in lines))
+
+
+def encode(each: LogLine) -> bytes:
+    """A line as the log has it: without the fields that are not there."""
+    return msgspec.json.encode(
+        {k: v for k, v in msgspec.structs.asdict(each).items() if v is not None}
+    )
+
+
 def last_values(*lines: LogLine, config: EngineConfig = SMALL) -> dict[str, float]:
     """The values at the last due of a history."""
-    return values(list(FeatureEngine(config).run(list(lines)))[-1])
+    return values(list(FeatureEngine(config).run(scanned(lines)))[-1])
 
 
 def check(name: str, expected: float | None, lines: list[LogLine]) -> None:

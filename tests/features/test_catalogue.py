@@ -1,6 +1,6 @@
 from features import kinds, vector_money, vector_sales, vector_trade
 from features.catalogue import CATALOGUE, INDEX, NAMES
-from features.engine import FEEDS
+from features.feeds import FEED_NAMES
 from features.kinds import KIND_OF
 from schemas.events import BY_TAG
 from tests.features import test_families_money as money_cases
@@ -17,7 +17,7 @@ def test_the_kernel_writes_every_feature_that_is_not_left_to_others() -> None:
         for name, value in vars(module).items()
         if name.isupper() and type(value) is int
     }
-    silences = [f"{feed}_silence_days" for feed in FEEDS]
+    silences = [f"{feed}_silence_days" for feed in FEED_NAMES[:4]]
     assert placed | set(silences) == own
     first = INDEX[silences[0]]
     assert list(NAMES[first : first + 4]) == silences

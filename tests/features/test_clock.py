@@ -8,7 +8,7 @@ import msgspec
 from features.engine import Due, EngineConfig, FeatureEngine, Trigger
 from features.layout import DAY_MS
 from features.lines import LogLine
-from tests.features.build import SMALL, at, line, probe
+from tests.features.build import SMALL, at, line, probe, scanned
 
 HOUR = 1 / 24
 LATENESS_MS = SMALL.lateness_ms
@@ -16,7 +16,7 @@ LATENESS_MS = SMALL.lateness_ms
 
 def run(*lines: LogLine, config: EngineConfig = SMALL) -> tuple[FeatureEngine, list[Due]]:
     engine = FeatureEngine(config)
-    return engine, list(engine.run(list(lines)))
+    return engine, list(engine.run(scanned(lines)))
 
 
 def paid(day: float, merchant: str = "m") -> LogLine:
@@ -59,14 +59,14 @@ def test_one_wrong_clock_ages_nobody() -> None:
 def test_a_jump_counts_once_another_merchant_confirms_it() -> None:
     engine, _ = run(paid(1, "a"), paid(1, "b"), paid(11, "a"))
     assert engine.high == at(1)
-    list(engine.run([paid(11.5, "b")]))
+    list(engine.run(scanned([paid(11.5, "b")])))
     assert engine.high == at(11.5)
 
 
 def test_two_wrong_clocks_agree_only_as_far_as_the_lesser_one() -> None:
     engine, _ = run(paid(1, "a"), paid(1, "b"), paid(300, "a"), paid(20, "b"))
     assert engine.high == at(20)
-    list(engine.run([paid(20.1, "c")]))
+    list(engine.run(scanned([paid(20.1, "c")])))
     assert engine.high == at(20.1)
 
 
@@ -95,7 +95,7 @@ def test_profiles_commands_and_controls_do_not_move_the_clock() -> None:
 def test_a_tick_moves_a_live_feed_and_never_a_backfill() -> None:
     engine, _ = run(paid(1), tick(1 + HOUR / 2), tick(1 + HOUR))
     assert engine.high == at(1 + HOUR)
-    list(engine.run([tick(300)]))
+    list(engine.run(scanned([tick(300)])))
     assert engine.high == at(1 + HOUR)
 
 
@@ -144,7 +144,7 @@ def test_a_lending_deadline_fires_once_and_can_be_moved() -> None:
     engine, _ = run(paid(0.5, "a"), paid(0.5, "b"))
     engine.set_lending_deadline(0, at(3))
     engine.set_lending_deadline(0, at(4))
-    dues = list(engine.run([paid(0.5 + d, "b") for d in range(8)]))
+    dues = list(engine.run(scanned([paid(0.5 + d, "b") for d in range(8)])))
     mine = [end for slot, _, end in timers(dues) if slot == 0]
     assert mine == [1, 2, 3, 4, 5]  # 4 is the lending check, the others day close and idle
 
@@ -153,7 +153,7 @@ def test_a_deadline_set_into_the_past_waits_for_the_next_day_instead_of_looping(
     engine, _ = run(paid(0.5, "a"), paid(0.5, "b"))
     engine.set_lending_deadline(0, at(1))
     seen = []
-    for due in engine.run([paid(0.5 + d, "b") for d in range(5)]):
+    for due in engine.run(scanned([paid(0.5 + d, "b") for d in range(5)])):
         seen.append(due.as_of)
         if due.slot == 0:
             engine.set_lending_deadline(0, at(1))

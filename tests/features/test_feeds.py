@@ -28,7 +28,7 @@ from features.feeds import (
     note_all,
     quiet_feeds,
 )
-from features.layout import KIND_OF
+from features.kinds import KIND_OF
 from features.pages import StateFormatError
 
 MONDAY_H = 2896 * 168 + 96

@@ -12,7 +12,7 @@ from msgspec import Meta
 from msgspec.inspect import StructType, type_info
 from xxhash import xxh64_intdigest
 
-from features.layout import INVOICE_VOIDED, KIND_OF, PURCHASE_VOIDED
+from features.kinds import INVOICE_VOIDED, KIND_OF, PURCHASE_VOIDED
 from features.lines import LogLine, decode_line
 from features.scan import SCANNED, Scanned, rule_of, scan
 from features.scanner import HAS_AMOUNT, HAS_BALANCE, RECEIVED, SLOW

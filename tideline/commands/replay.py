@@ -154,7 +154,7 @@ def _summary(
         "accepted": accepted,
         "dead_letters": dict(sorted(dead_letters.items())),
         "outputs": dict(sorted(folder.counts.items())),
-        "merchants": sum(len(s.engine.ids) for s in pipeline.scoring),
+        "merchants": sum(len(s.engine.index) for s in pipeline.scoring),
         "partitions": len(pipeline.scoring),
         "scoring": dict(sorted(stats.items())),
         "digests": [s.digest for s in pipeline.scoring],
