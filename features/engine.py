@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from features import (
@@ -363,16 +364,16 @@ class FeatureEngine:
         names = [n for n in STATE.names or () if n not in (*_CONFIGURED, "as_of")]
         state = {name: self._state[name][0].tolist() for name in names}
         return pages.encode_header(
-            state, self._ring.size, feeds.export(self._feeds), self._peers.names
+            state, asdict(self.config), feeds.export(self._feeds), self._peers.names
         )
 
     def import_header(self, raw: bytes) -> None:
         """Inverse of ``export_header``. Raises ``StateFormatError``."""
         header = pages.decode_header(raw)
-        if header.dedup_events != self._ring.size:
+        if header.config != asdict(self.config):
             raise pages.StateFormatError(
-                f"the state has a duplicates' ring of {header.dedup_events}, dedup_events is "
-                f"{self._ring.size}; configure the same"
+                f"the state was made with {header.config}, configured is {asdict(self.config)}: "
+                "another cadence would give other outputs; configure the same"
             )
         for name, value in header.state.items():
             self._state[name] = value

@@ -37,14 +37,14 @@ class Page(Struct, frozen=True, array_like=True):
 class Header(Struct, frozen=True, array_like=True):
     """The state of the partition beside its rows.
 
-    By name what the kernel holds; the size of the duplicates' ring; the health of feeds (see
+    By name what the kernel holds, and the configuration; the health of feeds (see
     ``features.feeds.export``) and the names of segments by their codes (``features.peers``).
     """
 
     format: int
     layout: str
     state: dict[str, int | list[int]]
-    dedup_events: int
+    config: dict[str, int]
     feeds: bytes
     segments: list[str]
 
@@ -71,10 +71,10 @@ def decode_page(raw: bytes) -> tuple[list[str], NDArray[Any], NDArray[np.int64],
 
 
 def encode_header(
-    state: dict[str, int | list[int]], dedup_events: int, feeds: bytes, segments: list[str]
+    state: dict[str, int | list[int]], config: dict[str, int], feeds: bytes, segments: list[str]
 ) -> bytes:
     """Bytes of a header."""
-    return msgspec.msgpack.encode(Header(FORMAT, LAYOUT, state, dedup_events, feeds, segments))
+    return msgspec.msgpack.encode(Header(FORMAT, LAYOUT, state, config, feeds, segments))
 
 
 def decode_header(raw: bytes) -> Header:

@@ -77,6 +77,18 @@ class Worker(_Section):
     restore_timeout_ms: int = Field(60_000, ge=1_000, le=900_000)
 
 
+class Scoring(_Section):
+    """When scoring looks at a merchant; of a log that has been scored it stays as it is.
+
+    ``close_hours`` is the length of a bucket at whose close an active merchant is assessed, and
+    ``event_trigger_gap_ms`` the least time between two assessments that events call for.
+    """
+
+    close_hours: Literal[1, 2, 3, 4, 6, 8, 12, 24] = 24
+    event_trigger_gap_ms: int = Field(3_600_000, ge=0, le=7 * DAY_MS)
+    lateness_ms: int = Field(3_600_000, ge=0, le=7 * DAY_MS)
+
+
 class Intake(_Section):
     """What intake takes."""
 
@@ -139,6 +151,7 @@ class Settings(BaseSettings):
     kafka: Kafka = Kafka()
     worker: Worker = Worker()
     intake: Intake = Intake()
+    scoring: Scoring = Scoring()
     clickhouse: ClickHouse = ClickHouse()
     metrics: MetricsEndpoint = MetricsEndpoint()
     desk: Desk = Desk()

@@ -16,6 +16,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from features.cadence import EngineConfig
 from features.lines import LogLine, decode_lines
 from ops.errors import ConfigurationError
 from schemas import topics
@@ -55,7 +56,12 @@ class Explainer:
     """
 
     def __init__(
-        self, intake: Intake, artifacts: MemoryArtifacts, merchant_id: str, as_of: int
+        self,
+        intake: Intake,
+        artifacts: MemoryArtifacts,
+        merchant_id: str,
+        as_of: int,
+        config: EngineConfig | None = None,
     ) -> None:
         self._intake = intake
         self._artifacts = artifacts
@@ -63,7 +69,7 @@ class Explainer:
         self._as_of = as_of
         self._needle = msgspec.json.encode(merchant_id)
         self._partition = intake.partition_of(merchant_id)
-        self._scoring = Scoring(artifacts, genesis())
+        self._scoring = Scoring(artifacts, genesis(), config)
         self._offset = 0
         self._waiting = 0
         self._lines: dict[str, LogLine] = {}

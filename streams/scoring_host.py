@@ -4,11 +4,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from features.cadence import EngineConfig
 from features.feeds import FeedHealth
 from ops.metrics import Metrics
 from ops.settings import Settings
 from schemas import topics
 from streams.artifacts import genesis
+from streams.cadence import engine_config
 from streams.checkpoints import Checkpointer
 from streams.host import Committed, Source
 from streams.intake import SOURCE_TIME_HEADER
@@ -21,8 +23,8 @@ CARRY_BYTES = 1 << 20
 
 
 class _Partition:
-    def __init__(self, partition: int, artifacts: Artifacts) -> None:
-        self.scoring = Scoring(artifacts, genesis())
+    def __init__(self, partition: int, artifacts: Artifacts, config: EngineConfig) -> None:
+        self.scoring = Scoring(artifacts, genesis(), config)
         self.checkpointer = Checkpointer(self.scoring, partition)
         self.lines_at_checkpoint = 0
         self.checkpoint_at = time.monotonic()
@@ -54,7 +56,7 @@ class ScoringHost:
     def assign(self, committed: dict[Source, Committed]) -> None:
         """Restore each partition; the progress is on ``/metrics`` and in the log."""
         for (_, partition), position in sorted(committed.items()):
-            hosted = _Partition(partition, self._artifacts)
+            hosted = _Partition(partition, self._artifacts, engine_config(self._settings))
             restore(
                 hosted.scoring,
                 hosted.checkpointer,
@@ -99,8 +101,9 @@ class ScoringHost:
                     hosted.lines_at_checkpoint = hosted.scoring.lines
                     hosted.checkpoint_at = time.monotonic()
                     break
-        for hosted in self._partitions.values():
+        for partition, hosted in self._partitions.items():
             scoring = hosted.scoring
+            self.report_feeds(partition, scoring.engine.feeds)
             self._metrics.activated(model=scoring.model_version, policy=scoring.policy_version)
         ages = [time.monotonic() - h.checkpoint_at for h in self._partitions.values()]
         self._metrics.checkpoint_age.set(max(ages, default=0.0))

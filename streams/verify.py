@@ -9,6 +9,7 @@ from ops.kafka import consumer_config, topic_name
 from ops.settings import Settings
 from schemas import topics
 from streams.artifacts import KafkaArtifacts, genesis
+from streams.cadence import engine_config
 from streams.reading import log_records, partitions_of, read_partition
 from streams.scoring import Scoring
 
@@ -52,7 +53,7 @@ def replay_log(settings: Settings, emit: Emit, *, compare: bool) -> Iterator[Par
     """Replay ``risk.events`` of each partition up to the committed position of scoring."""
     artifacts = KafkaArtifacts(settings)
     for partition, (position, digest) in sorted(committed_positions(settings).items()):
-        scoring = Scoring(artifacts, genesis())
+        scoring = Scoring(artifacts, genesis(), engine_config(settings))
         expected: dict[str, list[bytes]] = {topic: [] for topic in COMPARED}
         for record in log_records(settings, partition, end=position):
             for output in scoring.process(record):

@@ -1,5 +1,6 @@
 """The command line of Tideline. Exit codes: 0 done, 1 failed, 2 wrong usage or input."""
 
+import faulthandler
 import sys
 
 import typer
@@ -57,6 +58,7 @@ app.add_typer(features.app, name="features")
 
 def main() -> None:
     """Entry point: errors that have a remedy are said in one line, others keep their trace."""
+    faulthandler.enable()
     try:
         app()
     except ConfigurationError as error:

@@ -14,6 +14,7 @@ from features.catalogue import CATALOGUE
 from ops.errors import ConfigurationError, FatalError
 from ops.settings import Settings, load_settings, privacy_key
 from streams.artifacts import MemoryArtifacts
+from streams.cadence import engine_config
 from streams.explain import Explained, Explainer
 from streams.intake import InputStopped
 from streams.intake_host import intake_of
@@ -90,7 +91,8 @@ def explain_files(
     """Run the files up to ``as_of`` (epoch ms) and return the merchant as it stood."""
     key = privacy_key(settings) if settings.privacy.key_file else REPLAY_KEY
     artifacts = MemoryArtifacts()
-    explainer = Explainer(intake_of(settings, key, artifacts), artifacts, merchant_id, as_of)
+    intake = intake_of(settings, key, artifacts)
+    explainer = Explainer(intake, artifacts, merchant_id, as_of, engine_config(settings))
     paths: list[Path | str] = [path if path == "-" else Path(path) for path in files]
     now_ms = wall_clock_ms()
     with progress(quiet) as display:

@@ -12,6 +12,7 @@ from ops.errors import FatalError
 from ops.settings import Settings, load_settings, privacy_key
 from schemas import topics
 from streams.artifacts import MemoryArtifacts
+from streams.cadence import engine_config
 from streams.intake import InputStopped
 from streams.intake_host import intake_of
 from streams.learner import Learner
@@ -107,7 +108,9 @@ def replay_files(
     intake = intake_of(settings, key, artifacts)
     folder = OutputFolder(out)
     learner = Learner() if learn else None
-    pipeline = Pipeline(intake, artifacts, folder.emit, learner=learner)
+    pipeline = Pipeline(
+        intake, artifacts, folder.emit, learner=learner, config=engine_config(settings)
+    )
     paths = [path if path == "-" else Path(path) for path in files]
     report = AdapterReport()
     started = time.monotonic()
