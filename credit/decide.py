@@ -90,11 +90,11 @@ def decide(
         return None
     if line is not None and as_of < (line.override_until or 0):
         return None
-    sales = sales_capacity(values)
     if line is None or line.closed:
         if frozen_for or hits or not consent:
             return None
-        return _open(case, line, amounts, verdict, values, sales, currency, applied_minor)
+        return _open(case, line, amounts, verdict, values, currency, applied_minor)
+    sales = sales_capacity(values)
     if line.frozen_by == "rule":
         return None if frozen_for else _release(case, line, amounts, verdict, sales)
     if as_of >= line.expires_at:
@@ -158,7 +158,6 @@ def _open(
     amounts: Amounts,
     verdict: Verdict,
     vector: list[float],
-    sales: Capacity,
     currency: str,
     applied_minor: int | None,
 ) -> Changed | None:
@@ -179,6 +178,7 @@ def _open(
     )
     if not (by_itself or on_application) or not band_at_least(verdict.band, opening.worst_band):
         return None
+    sales = sales_capacity(vector)
     target = target_minor(case.policy, amounts, verdict.band, sales.lowest)
     if target is None:
         return None

@@ -8,7 +8,7 @@ from msgspec import Struct
 from schemas.outputs import LimitAction
 
 
-class Line(Struct, kw_only=True, frozen=True):
+class Line(Struct, kw_only=True, frozen=True, gc=False):
     """One line of one merchant. Times are epoch milliseconds, money is minor units of ``currency``.
 
     ``version`` counts the changes from 1. While frozen, ``limit_minor`` is 0 and

@@ -21,7 +21,7 @@ SALES_MIN = 5.0
 REASONS_MAX = 6
 
 
-class Verdict(Struct, kw_only=True, frozen=True):
+class Verdict(Struct, kw_only=True, frozen=True, gc=False):
     """What the detectors say of one merchant at one time. See ``schemas.outputs.Assessment``."""
 
     probability_of_default: float | None

@@ -22,7 +22,7 @@ _RANK: dict[str, int] = {"info": 0, "warning": 1, "critical": 2}
 Outcome = Literal["confirmed", "false_alarm", "cured", "defaulted"]
 
 
-class Episode(Struct, kw_only=True, frozen=True):
+class Episode(Struct, kw_only=True, frozen=True, gc=False):
     """State of one episode. ``clear_since`` is when its condition was first seen gone, or None."""
 
     alert_id: str

@@ -1,11 +1,12 @@
 """Sentinels: the rules of ``detectors.rules`` over one feature vector."""
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 
 from msgspec import Struct
 
 from detectors.reasons import Currency, make_reason
-from detectors.rules import KINDS, RULES, SENTINEL_VERSION, Check, Rule
+from detectors.rules import KINDS, RULES, SENTINEL_VERSION, Check, Level, Rule
 from detectors.vectors import Vector, as_floats
 from features.catalogue import INDEX
 from schemas.outputs import Reason, Severity
@@ -14,9 +15,28 @@ __all__ = ["KINDS", "SENTINEL_VERSION", "SEVERITY_RANK", "Hit", "cleared", "eval
 
 SEVERITY_RANK: dict[str, int] = {"info": 0, "warning": 1, "critical": 2}
 _BY_KIND: dict[str, Rule] = {rule.kind: rule for rule in RULES}
+_Tests = tuple[tuple[int, int, float, bool], ...]
+"""Place of the feature and of what its threshold is multiplied by (-1 for none), threshold, op."""
 
 
-class Hit(Struct, kw_only=True, frozen=True):
+def _placed(tests: Iterable[Check]) -> _Tests:
+    return tuple(
+        (INDEX[t.feature], -1 if t.times is None else INDEX[t.times], t.threshold, t.op == "ge")
+        for t in tests
+    )
+
+
+_EVIDENCE: tuple[tuple[Rule, _Tests], ...] = tuple((r, _placed(r.evidence)) for r in RULES)
+_LEVELS: dict[str, tuple[tuple[Level, _Tests], ...]] = {
+    rule.kind: tuple((each, _placed((*each.given, *each.tests))) for each in rule.levels)
+    for rule in RULES
+}
+_HOLD: dict[str, tuple[_Tests, ...]] = {
+    rule.kind: tuple(_placed(tests) for tests in rule.hold) for rule in RULES
+}
+
+
+class Hit(Struct, kw_only=True, frozen=True, gc=False):
     """A rule that fires: what an alert episode opens or goes on with."""
 
     kind: str
@@ -31,7 +51,13 @@ def evaluate(vector: Vector, segment: str, *, currency: Currency = None) -> list
     ``currency`` only shapes the reasons' texts. Most severe first, then in the order of the rules.
     """
     values = as_floats(vector)
-    hits = {rule.kind: hit for rule in RULES if (hit := _fire(rule, values, currency)) is not None}
+    hits = {
+        rule.kind: hit
+        for rule, tests in _EVIDENCE
+        if _are_met(tests, values) and (hit := _fire(rule, values, currency)) is not None
+    }
+    if not hits:
+        return []
     kept = [
         hit
         for kind, hit in hits.items()
@@ -46,18 +72,15 @@ def cleared(kind: str, vector: Vector) -> bool:
     Uses the lower ``hold`` thresholds. What is not available proves nothing: an episode does not
     clear because a feed went quiet. Kinds without a rule here never clear by themselves.
     """
-    rule = _BY_KIND.get(kind)
-    if rule is None:
+    if kind not in _HOLD:
         return False
     values = as_floats(vector)
-    verdicts = [_all(tests, values) for tests in rule.hold]
+    verdicts = [_all(tests, values) for tests in _HOLD[kind]]
     return True not in verdicts and False in verdicts
 
 
 def _fire(rule: Rule, vector: Sequence[float], currency: Currency) -> Hit | None:
-    if _all(rule.evidence, vector) is not True:
-        return None
-    met = [level for level in rule.levels if _all((*level.given, *level.tests), vector)]
+    met = [level for level, tests in _LEVELS[rule.kind] if _are_met(tests, vector)]
     if not met:
         return None
     severity = max((level.severity for level in met), key=SEVERITY_RANK.__getitem__)
@@ -72,16 +95,23 @@ def _outranks(other: Hit | None, hit: Hit) -> bool:
     return other is not None and SEVERITY_RANK[other.severity] >= SEVERITY_RANK[hit.severity]
 
 
-def _all(tests: Iterable[Check], vector: Sequence[float]) -> bool | None:
+def _are_met(tests: _Tests, vector: Sequence[float]) -> bool:
+    """Whether all are known to be met."""
+    for place, times, bound, is_floor in tests:
+        if times >= 0:
+            bound *= vector[times]
+        if not (vector[place] >= bound if is_floor else vector[place] <= bound):
+            return False
+    return True
+
+
+def _all(tests: _Tests, vector: Sequence[float]) -> bool | None:
     """Whether all are met; None = no test is known to fail, but some cannot be made."""
     unknown = False
     for test in tests:
-        value = vector[INDEX[test.feature]]
-        bound = test.threshold
-        if test.times is not None:
-            bound *= vector[INDEX[test.times]]
-        if value != value or bound != bound:
+        place, times, *_ = test
+        if isnan(vector[place]) or (times >= 0 and isnan(vector[times])):
             unknown = True
-        elif not (value >= bound if test.op == "ge" else value <= bound):
+        elif not _are_met((test,), vector):
             return False
     return None if unknown else True

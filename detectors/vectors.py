@@ -12,8 +12,14 @@ Vector = NDArray[np.float64] | Sequence[float]
 
 
 def as_floats(vector: Vector) -> list[float]:
-    """The vector as plain floats. Raises ``ValueError`` if its length is not the catalogue's."""
-    values = vector.tolist() if isinstance(vector, np.ndarray) else [float(v) for v in vector]
+    """The vector as a list of numbers; a list is taken as it is.
+
+    Raises ``ValueError`` if its length is not the catalogue's.
+    """
+    if isinstance(vector, np.ndarray):
+        values: list[float] = vector.tolist()
+    else:
+        values = vector if isinstance(vector, list) else list(vector)
     if len(values) != len(NAMES):
         raise ValueError(f"vector of {len(values)} numbers; the catalogue has {len(NAMES)}")
     return values

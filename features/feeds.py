@@ -322,7 +322,10 @@ def advance_to(feeds: Any, watermark: int) -> None:
 
 def quiet_feeds(feeds: NDArray[Any]) -> int:
     """``unavailable`` from Python."""
-    return sum(1 << feed for feed, state in enumerate(feeds["state"][0].tolist()) if state)
+    states = feeds["state"][0].tolist()
+    if not any(states):
+        return 0
+    return sum(1 << feed for feed, state in enumerate(states) if state)
 
 
 def health(feeds: NDArray[Any]) -> tuple[FeedHealth, ...]:

@@ -34,7 +34,7 @@ _DELAY_LAST = INDEX["repayment_delay_last_days"]
 _SETTLED = INDEX["loans_settled_count"]
 
 
-class Loan(Struct):
+class Loan(Struct, gc=False):
     """One loan. ``ahead_minor`` was repaid before the disbursement or a due was seen."""
 
     outstanding_minor: int = 0
@@ -42,7 +42,7 @@ class Loan(Struct):
     disbursed: bool = False
 
 
-class DueDate(Struct):
+class DueDate(Struct, gc=False):
     """One open due. Without ``amount_minor`` any repayment that names it or its loan settles it.
 
     ``implied`` dues come from a disbursement with ``due_at``; a due of its own replaces them.
@@ -54,7 +54,7 @@ class DueDate(Struct):
     implied: bool = False
 
 
-class LendingBook(Struct):
+class LendingBook(Struct, gc=False):
     """Loans, open dues and punctuality of one merchant, changed by ``apply`` alone.
 
     Lines come without duplicates, possibly out of order. Dues are settled by ``due_at`` where a
@@ -79,6 +79,8 @@ class LendingBook(Struct):
     @property
     def exposure_minor(self) -> int:
         """Outstanding debt over all loans, in minor units."""
+        if not self.loans:
+            return 0
         return sum(loan.outstanding_minor for loan in self.loans.values())
 
     # --- lines ---------------------------------------------------------------------------------

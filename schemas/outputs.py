@@ -15,7 +15,7 @@ AlertState = Literal["open", "assigned", "acknowledged", "snoozed", "closed"]
 LimitAction = Literal["open", "increase", "decrease", "freeze", "release", "override", "close"]
 
 
-class Reason(Struct, kw_only=True, frozen=True):
+class Reason(Struct, kw_only=True, frozen=True, gc=False):
     """One ranked reason in the merchant's own numbers.
 
     ``value`` and ``usual`` are in the unit of ``feature`` (see ``tideline features``);
@@ -31,7 +31,7 @@ class Reason(Struct, kw_only=True, frozen=True):
     contribution: float = 0.0
 
 
-class Assessment(Struct, kw_only=True, frozen=True):
+class Assessment(Struct, kw_only=True, frozen=True, gc=False):
     """The risk of one merchant at one event time.
 
     ``features`` is the vector (name -> value, see ``tideline features``); one that is not available
@@ -60,7 +60,7 @@ class Assessment(Struct, kw_only=True, frozen=True):
     outcome: Literal["defaulted", "settled"] | None = None
 
 
-class Alert(Struct, kw_only=True, frozen=True):
+class Alert(Struct, kw_only=True, frozen=True, gc=False):
     """One state of an episode: at most one is open per merchant and kind.
 
     Each record is the whole episode as of ``updated_at``; ``version`` counts its states from 1, and
@@ -90,14 +90,14 @@ class Alert(Struct, kw_only=True, frozen=True):
     outcome: str | None = None
 
 
-class FunderShare(Struct, kw_only=True, frozen=True):
+class FunderShare(Struct, kw_only=True, frozen=True, gc=False):
     """Part of a line that one funder carries; shares of a line sum to its limit."""
 
     funder: str
     limit_minor: int
 
 
-class LimitChange(Struct, kw_only=True, frozen=True):
+class LimitChange(Struct, kw_only=True, frozen=True, gc=False):
     """One change of one credit line.
 
     ``decision_id`` is stable under retry and replay; ``version`` counts the line's changes from 1
@@ -128,14 +128,14 @@ class LimitChange(Struct, kw_only=True, frozen=True):
     actor: str | None = None
 
 
-class Header(Struct, kw_only=True, frozen=True):
+class Header(Struct, kw_only=True, frozen=True, gc=False):
     """A Kafka header of a dead letter; the value is base64."""
 
     name: str
     value: str | None
 
 
-class DeadLetter(Struct, kw_only=True, frozen=True):
+class DeadLetter(Struct, kw_only=True, frozen=True, gc=False):
     """Input that could not be taken, with its original bytes.
 
     ``key`` and ``value`` are base64 of the bytes as they came (null where Kafka had none);

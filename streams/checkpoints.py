@@ -97,29 +97,36 @@ class Checkpointer:
         )
 
     def carry(self, bytes_max: int) -> list[Output]:
-        """The next portion: at least one record while running, about ``bytes_max`` at most."""
+        """The next portion: at least one record while running, about ``bytes_max`` at most.
+
+        What counts is the state before its compression, which is what takes the time.
+        """
         outputs: list[Output] = []
         size_bytes = 0
         while self._manifest is not None and size_bytes < bytes_max:
-            output = self._next(self._manifest)
-            size_bytes += len(output.value or b"")
+            output, packed_bytes = self._next(self._manifest)
+            size_bytes += packed_bytes
             outputs.append(output)
         return outputs
 
-    def _next(self, manifest: Manifest) -> Output:
+    def _next(self, manifest: Manifest) -> tuple[Output, int]:
+        """The next record, and the bytes that were compressed or copied for it."""
         partition, slot = self._partition, manifest.slot
         if self._blocks:
             number, raw = self._blocks.pop()
-            return self._output(_key(partition, slot, "block", number), _pack(raw))
+            return self._output(_key(partition, slot, "block", number), _pack(raw)), len(raw)
         if self._waiting:
             page = self._waiting.pop()
+            key = _key(partition, slot, "page", page)
+            packed = self._saved.pop(page, None)
+            if packed is not None:
+                return self._output(key, packed), len(packed)
             self._unsaved.discard(page)
-            raw = self._saved.pop(page) if page in self._saved else self._scoring.page(page)
-            return self._output(_key(partition, slot, "page", page), _pack(raw))
+            raw = self._scoring.page(page)
+            return self._output(key, _pack(raw)), len(raw)
         self._slot, self._number, self._manifest = slot, manifest.number, None
-        return self._output(
-            _key(partition, slot, "manifest"), _pack(msgspec.msgpack.encode(manifest))
-        )
+        raw = msgspec.msgpack.encode(manifest)
+        return self._output(_key(partition, slot, "manifest"), _pack(raw)), len(raw)
 
     def _output(self, key: bytes, value: bytes) -> Output:
         return Output(topics.CHECKPOINTS, self._partition, key, value)
@@ -128,7 +135,8 @@ class Checkpointer:
         if not self._unsaved:
             return
         for page in self._unsaved.intersection(pages.tolist()):
-            self._saved[page] = self._scoring.page(page)
+            # Compressed at once: else a busy partition would hold its state twice.
+            self._saved[page] = _pack(self._scoring.page(page))
             self._unsaved.discard(page)
 
 

@@ -10,17 +10,32 @@ from features.lines import LogLine
 NO_SEGMENT = "unspecified"
 
 
-class Ledger(Struct, kw_only=True):
+_NO_LOANS = LendingBook()
+"""Stands for the book of the many who never had a loan; it is only read."""
+
+
+class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
     """One merchant's state; changed only by its own lines and timers, in log order."""
 
     segment: str = NO_SEGMENT
     region: str | None = None
     currency: str | None = None
     consent: bool = True
-    book: LendingBook = field(default_factory=LendingBook)
+    loans: LendingBook | None = None
     line: Line | None = None
     episodes: dict[str, Episode] = field(default_factory=dict)
     assessments: int = 0
+
+    @property
+    def book(self) -> LendingBook:
+        """What it owes, to be read."""
+        return _NO_LOANS if self.loans is None else self.loans
+
+    def lend(self, line: LogLine) -> None:
+        """Take a line of ``lending.events``."""
+        if self.loans is None:
+            self.loans = LendingBook()
+        self.loans.apply(line)
 
     def update_profile(self, line: LogLine) -> None:
         """Take a ``merchant.*`` or ``consent.changed`` line; absent fields stay."""

@@ -6,7 +6,9 @@ every restart.
 """
 
 import hashlib
+import operator
 from collections import Counter
+from itertools import compress
 
 import msgspec
 import numpy as np
@@ -33,7 +35,14 @@ from streams.records import Artifacts, Output, Record
 NO_CURRENCY = "XXX"
 """ISO 4217 for "no currency": a merchant of whom no money was ever seen."""
 _OUTCOMES = {"loan.defaulted": "defaulted", "loan.settled": "settled"}
+_TRIGGER_NAMES = {int(each): each.name or "" for each in Trigger}
+_COMMAND, _PROFILE, _LENDING = int(Trigger.COMMAND), int(Trigger.PROFILE), int(Trigger.LENDING)
 _LINE_COMMANDS = frozenset({"merchant.freeze", "merchant.release", "limit.override"})
+
+
+def _available(vector: list[float]) -> dict[str, float | None]:
+    """What is known, by name: NaN, which stands for not available, is not equal to itself."""
+    return dict(compress(zip(NAMES, vector, strict=True), map(operator.eq, vector, vector)))
 
 
 class Genesis(Struct, kw_only=True, frozen=True):
@@ -165,19 +174,19 @@ class Scoring:
             ledger = self.ledgers[due.slot] = Ledger()
         applied, outcome = None, None
         if line is not None:
-            if due.trigger & Trigger.COMMAND:
+            if due.trigger == _COMMAND:
                 self._command(due, line, ledger)
                 return
-            if due.trigger & Trigger.PROFILE:
+            if due.trigger == _PROFILE:
                 ledger.update_profile(line)
                 if line.type != "credit.applied":
                     return
                 applied = line.amount
-            elif due.trigger & Trigger.LENDING:
+            elif due.trigger == _LENDING:
                 if line.type in ("limit.acknowledged", "limit.rejected"):
                     self.stats[line.type] += 1
                     return
-                ledger.book.apply(line)
+                ledger.lend(line)
                 outcome = _OUTCOMES.get(line.type)
             if ledger.currency is None and line.currency is not None:
                 ledger.currency = line.currency
@@ -278,22 +287,25 @@ class Scoring:
         applied: int | None,
         outcome: str | None,
     ) -> None:
-        merchant, at = self.engine.index.id_of(due.slot), due.as_of
+        merchant, at = self._merchant(due, line), due.as_of
         held = self._complete(due.slot, due.vector, ledger, at)
         self.engine.compare(due.slot, ledger.segment, due.vector)
+        vector: list[float] = due.vector.tolist()
         currency = ledger.currency or self.engine.currency_of(due.slot)
-        hits = standing(evaluate(due.vector, ledger.segment, currency=currency), held)
-        verdict = assess(due.vector, self._model, hits, as_of=at, currency=currency)
+        hits = standing(evaluate(vector, ledger.segment, currency=currency), held)
+        verdict = assess(vector, self._model, hits, as_of=at, currency=currency)
         causes = [line.event_id] if line is not None else [f"clock:{at}"]
         currency = currency or NO_CURRENCY
-        self._emit_assessment(due, ledger, merchant, verdict, causes, currency, line, outcome)
+        self._emit_assessment(
+            due, vector, ledger, merchant, verdict, causes, currency, line, outcome
+        )
         evidence = [line.event_id] if line is not None else []
-        self._update_episodes(due, ledger, merchant, hits, evidence, held)
+        self._update_episodes(due, vector, ledger, merchant, hits, evidence, held)
         decision = decide(
             self._policy,
             ledger.line,
             verdict,
-            due.vector,
+            vector,
             merchant_id=merchant,
             segment=ledger.segment,
             currency=currency,
@@ -313,9 +325,13 @@ class Scoring:
             self._emit(topics.LIMIT_CHANGES, merchant, change)
             self.stats[f"limit_changes.{change.action}"] += 1
 
+    def _merchant(self, due: Due, line: LogLine | None) -> str:
+        return self.engine.index.id_of(due.slot) if line is None else line.merchant_id
+
     def _emit_assessment(
         self,
         due: Due,
+        vector: list[float],
         ledger: Ledger,
         merchant: str,
         verdict: Verdict,
@@ -326,13 +342,12 @@ class Scoring:
     ) -> None:
         ledger.assessments += 1
         text = f"{merchant}\0{due.as_of}\0{ledger.assessments}".encode()
-        values = due.vector.tolist()
         assessment = Assessment(
             assessment_id="as_" + hashlib.blake2b(text, digest_size=12).hexdigest(),
             merchant_id=merchant,
             as_of=due.as_of,
             segment=ledger.segment,
-            trigger=line.type if line is not None else Trigger(due.trigger).name or "timer",
+            trigger=line.type if line is not None else _TRIGGER_NAMES[due.trigger],
             probability_of_default=verdict.probability_of_default,
             horizon_days=self._model.horizon_days,
             anomaly_score=verdict.anomaly_score,
@@ -340,7 +355,7 @@ class Scoring:
             exposure_minor=ledger.book.exposure_minor,
             currency=currency,
             reasons=verdict.reasons,
-            features={n: v for n, v in zip(NAMES, values, strict=True) if v == v},
+            features=_available(vector),
             causes=causes,
             model_version=self._model.version,
             policy_version=self._policy.version,
@@ -353,6 +368,7 @@ class Scoring:
     def _update_episodes(
         self,
         due: Due,
+        vector: list[float],
         ledger: Ledger,
         merchant: str,
         hits: list[Hit],
@@ -374,7 +390,7 @@ class Scoring:
             episode, news = episodes.hit(episode, each.severity, each.reasons, evidence, at)
             self._put_episode(merchant, ledger, episode, news=news)
         for kind in sorted(ledger.episodes):
-            if kind not in seen and not rests_on(kind, held) and cleared(kind, due.vector):
+            if kind not in seen and not rests_on(kind, held) and cleared(kind, vector):
                 episode, news = episodes.clear(ledger.episodes[kind], at)
                 self._put_episode(merchant, ledger, episode, news=news)
 

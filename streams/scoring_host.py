@@ -18,8 +18,8 @@ from streams.records import Artifacts, Output, Record
 from streams.restore import restore
 from streams.scoring import Scoring
 
-CARRY_BYTES = 1 << 20
-"""Portion of a running checkpoint per transaction: keeps the commit pause short."""
+CARRY_BYTES = 4 << 20
+"""State of a running checkpoint that is compressed per transaction: keeps its pause short."""
 
 
 class _Partition:
