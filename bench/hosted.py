@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from ops.settings import load_settings, privacy_key
 from streams.artifacts import KafkaArtifacts
-from streams.host import Committed, Host, Source
+from streams.host import Committed, Host, RunHost, Source
 from streams.intake_host import IntakeHost
 from streams.records import Output, Record
 from streams.scoring_host import ScoringHost
@@ -47,6 +47,7 @@ class TimedHost:
         self._host = host
         self.role, self.inputs = host.role, host.inputs
         self.records_max, self.instance = host.records_max, host.instance
+        self.aligned = host.aligned
         self.figures = Figures()
         self._first = 0.0
         self._drained: tuple[float, float] | None = None
@@ -63,16 +64,9 @@ class TimedHost:
 
     def take(self, record: Record, now_ms: int) -> list[Output]:
         """Time the processing of a record."""
-        started = time.perf_counter()
-        figures = self.figures
-        if not self._first:
-            self._first = started
-        self._end_pause(started)
+        started = self._begin()
         outputs = self._host.take(record, now_ms)
-        ended = time.perf_counter()
-        figures.records += 1
-        figures.take_s += ended - started
-        figures.wall_s = ended - self._first
+        self._end(started, 1)
         return outputs
 
     def tick(self, now_ms: int) -> list[Output]:
@@ -100,6 +94,19 @@ class TimedHost:
         """Pass on."""
         return self._host.metadata(source)
 
+    def _begin(self) -> float:
+        started = time.perf_counter()
+        if not self._first:
+            self._first = started
+        self._end_pause(started)
+        return started
+
+    def _end(self, started: float, records: int) -> None:
+        ended = time.perf_counter()
+        self.figures.records += records
+        self.figures.take_s += ended - started
+        self.figures.wall_s = ended - self._first
+
     def _end_pause(self, now: float) -> None:
         if self._drained is not None:
             started, drained = self._drained
@@ -107,6 +114,24 @@ class TimedHost:
             self.figures.commits += 1
             self.figures.commit_s += now - drained
             self.figures.pauses_s.append(now - started)
+
+
+class TimedRunHost(TimedHost):
+    """Hosts a host that takes runs of records."""
+
+    def __init__(self, host: RunHost) -> None:
+        super().__init__(host)
+        self._take_run = host.take_run
+
+    def take_run(self, records: list[Record], now_ms: int) -> None:
+        """Time the processing of a run."""
+        started = self._begin()
+        self._take_run(records, now_ms)
+        self._end(started, len(records))
+
+
+def _timed(host: Host) -> TimedHost:
+    return TimedRunHost(host) if isinstance(host, RunHost) else TimedHost(host)
 
 
 def _build(role: str, process: Service) -> Host:
@@ -122,7 +147,7 @@ def main(role: str, out: str) -> None:
     hosts: list[TimedHost] = []
 
     def build() -> Host:
-        hosts.append(TimedHost(_build(role, process)))
+        hosts.append(_timed(_build(role, process)))
         return hosts[0]
 
     with service(load_settings(), "worker") as process:

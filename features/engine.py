@@ -32,10 +32,11 @@ from features.compiled import code_type
 from features.index import MerchantIndex
 from features.layout import COUNTERS, DAY_MS, DEADLINES, HOUR_MS, NEVER, ROW, STATE
 from features.peers import Peers
-from features.scan import SCANNED, Scanned
+from features.scan import SCANNED, Scanned, scan
 
 _BLOCK_HASHES = 8192
 _ROWS_MIN = 64
+_MANY_ROWS = 8192
 _SWEEP_ROWS = 256
 """Vectors computed at once when one deadline serves many merchants."""
 _NO_LINES = np.zeros(0, SCANNED)
@@ -78,6 +79,10 @@ _CODE = code_type(
 )
 _STATE = np.dtype([*STATE.descr, *_CODE.dtype.descr])
 _CONFIGURED = ("lateness_ms", "step_ms", "live_distance_ms", "trigger_gap_ms", "close_ms")
+
+
+def _whole_pages(rows: int, page: int) -> int:
+    return -(-rows // page) * page
 
 
 class FeatureEngine:
@@ -125,11 +130,12 @@ class FeatureEngine:
 
     def _compile(self) -> None:
         """Load or compile all machine code now, not amid the first batch."""
-        nothing = np.zeros(0, np.int64)
+        nothing, one = np.zeros(0, np.int64), np.zeros(len(NAMES))
+        self.index.lookup_or_add(*scan(b""))
         scratch = self._state.copy()
         held = self._rows, self._deadlines, scratch, self._feeds, *self._duplicates()
         kernel.step(*held, _NO_LINES, nothing, 0, False)
-        feeds.quiet_feeds(self._feeds)
+        availability.mask(one, 1, 1)
         timers.next_timers(self._deadlines, scratch, nothing)
         timers.fire(self._rows, self._deadlines, scratch, nothing, nothing)
         kernel.table_build(self._ring, nothing.astype(np.int32), 0)
@@ -206,17 +212,25 @@ class FeatureEngine:
         slots, _ = self.index.lookup_or_add(scanned.rows, scanned.raw)
         merchants = len(self.index)
         if merchants > len(self._rows):
-            self._grow(max(merchants, len(self._rows) * 17 // 16))
+            self._grow(merchants)
         self._touch(np.unique(slots[slots >= 0] // self.PAGE_ROWS))
         self._count = merchants  # only now: they are part of their page
         return slots
 
-    def _grow(self, rows: int) -> None:
+    def _grow(self, merchants: int) -> None:
+        """Make room for so many merchants, and for some more that are likely to follow."""
         before = len(self._rows)
-        rows = -(-rows // self.PAGE_ROWS) * self.PAGE_ROWS
-        # In place where the allocator can, and by little, since it clears what it adds: rows of a
-        # large partition are many gigabytes.
-        self._rows.resize(rows, refcheck=False)
+        if before < _MANY_ROWS:
+            # Memory that is not touched is not resident, so that room costs nothing.
+            rows = _whole_pages(max(merchants, 2 * before), self.PAGE_ROWS)
+            grown = np.zeros(rows, ROW)
+            grown[:before] = self._rows
+            self._rows = grown
+        else:
+            # In place where the allocator can, and by little, since it clears what it adds: rows
+            # of a large partition are many gigabytes.
+            rows = _whole_pages(max(merchants, before * 17 // 16), self.PAGE_ROWS)
+            self._rows.resize(rows, refcheck=False)
         self._deadlines = np.concatenate(
             [self._deadlines, np.full((rows - before, DEADLINES), NEVER, np.int64)]
         )
@@ -352,7 +366,7 @@ class FeatureEngine:
             )
         last = first + len(ids)
         if last > len(self._rows):
-            self._grow(max(last, len(self._rows) * 17 // 16))
+            self._grow(last)
         self._count += self.index.add(ids)
         self._rows[first:last] = rows
         self._deadlines[first:last] = deadlines
