@@ -1,7 +1,7 @@
 """Which features say nothing for a merchant while feeds are quiet for everyone.
 
-A feature is not available to a merchant that has used a quiet feed which the feature needs. It
-needs the ``feeds`` of the catalogue, and those of the sales that its formula divides by or counts.
+A feature is not available to a merchant that has used a quiet feed which the feature needs: one of
+its ``feeds`` in the catalogue, which are also those of the sales that it divides by or counts.
 Presence is of all feeds together: while any of the event feeds that a merchant uses is quiet, it
 may be silent only because its feed is, so ``silence_days`` and ``active_days_28d`` say nothing.
 ``tenure_days`` and ``silence_usual_days`` look at the past and stay. Lending is no business of the
@@ -17,20 +17,6 @@ from features.catalogue import CATALOGUE
 from features.feeds import FEED_NAMES
 from features.layout import entry
 
-_SALES = ("transactions", "signals")
-_EVENTS = ("transactions", "logistics", "payments", "signals")
-_ALSO: dict[str, tuple[str, ...]] = {
-    "dispute_share_28d": _SALES,
-    "dispute_share_usual": _SALES,
-    "settlement_to_sales_28d_ratio": _SALES,
-    "settlement_usual_ratio": _SALES,
-    "other_debt_to_sales_ratio": _SALES,
-    "thin_file": _SALES,
-    "active_days_28d": _EVENTS,
-    "silence_days": _EVENTS,
-}
-"""Feeds beside those of the catalogue, by feature."""
-
 
 def feeds_mask(names: tuple[str, ...]) -> int:
     """The mask of feeds by name."""
@@ -42,9 +28,7 @@ def feeds_named(mask: int) -> tuple[str, ...]:
     return tuple(name for feed, name in enumerate(FEED_NAMES) if mask >> feed & 1)
 
 
-NEEDS: NDArray[np.uint8] = np.array(
-    [feeds_mask((*f.feeds, *_ALSO.get(f.name, ()))) for f in CATALOGUE], np.uint8
-)
+NEEDS: NDArray[np.uint8] = np.array([feeds_mask(f.feeds) for f in CATALOGUE], np.uint8)
 """The mask of the feeds that each feature needs, in vector order."""
 NEEDS.setflags(write=False)
 

@@ -30,7 +30,7 @@ FEATURES: tuple[Feature, ...] = (
         label_zh="近28天到账结算款与销售额之比",
         cold_start="NaN until the first settlement, or without sales",
         types=_SETTLE,
-        feeds=("payments", "transactions"),
+        feeds=("payments", "transactions", "signals"),
         usual="settlement_usual_ratio",
     ),
     Feature(
@@ -45,7 +45,7 @@ FEATURES: tuple[Feature, ...] = (
         label_zh="平常到账结算款与销售额之比",
         cold_start="NaN until the first settlement, or where the divisor is not above 0",
         types=_SETTLE,
-        feeds=("payments", "transactions"),
+        feeds=("payments", "transactions", "signals"),
     ),
     Feature(
         name="delivered_unsettled_minor",

@@ -74,7 +74,7 @@ FEATURES: tuple[Feature, ...] = (
         label_zh="近28天交易争议率",
         cold_start="NaN where neither is above 0",
         types=_DISPUTE,
-        feeds=("transactions",),
+        feeds=("transactions", "signals"),
         usual="dispute_share_usual",
     ),
     Feature(
@@ -88,7 +88,7 @@ FEATURES: tuple[Feature, ...] = (
         label_zh="平常交易争议率",
         cold_start="NaN where neither is above 0",
         types=_DISPUTE,
-        feeds=("transactions",),
+        feeds=("transactions", "signals"),
     ),
     Feature(
         name="review_mean_4w",

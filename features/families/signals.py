@@ -101,7 +101,7 @@ FEATURES: tuple[Feature, ...] = (
         label_zh="其他机构负债与近28天销售额之比",
         cold_start="NaN without either, or without sales",
         types=("bureau.scored", *_SALES),
-        feeds=("signals",),
+        feeds=("transactions", "signals"),
         transform="log1p",
     ),
     Feature(
@@ -142,7 +142,7 @@ FEATURES: tuple[Feature, ...] = (
         label_zh="近28天经营天数",
         cold_start="NaN until the first event",
         types=_ANY,
-        feeds=(),
+        feeds=("transactions", "logistics", "payments", "signals"),
     ),
     Feature(
         name="silence_days",
@@ -155,7 +155,7 @@ FEATURES: tuple[Feature, ...] = (
         label_zh="距上次经营活动天数",
         cold_start="NaN until the first activity",
         types=_ANY,
-        feeds=(),
+        feeds=("transactions", "logistics", "payments", "signals"),
         transform="log1p",
         usual="silence_usual_days",
     ),
@@ -255,6 +255,6 @@ FEATURES: tuple[Feature, ...] = (
         label_zh="信用档案单薄",
         cold_start="NaN until the first event",
         types=_ANY,
-        feeds=(),
+        feeds=("transactions", "signals"),
     ),
 )
