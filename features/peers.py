@@ -166,7 +166,8 @@ class Peers:
         """As ``update``, but nothing is changed by it."""
         code = self._codes.get(segment, SEGMENTS_MAX)
         if code >= len(self._tables):
-            return  # nobody is there to be compared with
+            vector[-len(MONEY) :] = np.nan  # nobody is there to be compared with
+            return
         own, before = self._bins[slot].copy(), int(self._segments[slot])
         _update(self._tables, self._bins, self._segments, slot, code, _AMOUNTS, PEERS_MIN, vector)
         _put_back(self._tables, self._bins, self._segments, slot, own, before)

@@ -113,6 +113,28 @@ def test_percentiles_are_those_of_the_account(stream) -> None:
 
 
 @settings(max_examples=50, deadline=None)
+@given(updates, st.integers(0, 39), st.sampled_from(["retail", "food", "none yet"]))
+def test_a_look_shows_what_an_update_would_and_changes_nothing(stream, slot, segment) -> None:
+    peers, other = Peers(), Peers()
+    for each in (peers, other):
+        each.grow(40)
+        for number in range(25):
+            each.update(number, "retail", vector_of(spread([float(number)])))
+        for update in stream:
+            each.update(update[0], update[1], vector_of(update[2]))
+    seen, taken = vector_of(spread([3.0])), vector_of(spread([3.0]))
+    before, names = peers.export(0, 40), list(peers.names)
+    peers.look(slot, segment, seen)
+    assert (peers.export(0, 40), peers.names) == (before, names)
+    for each in (peers, other):
+        again = vector_of(spread([3.0]))
+        each.update(slot, segment, again)
+        assert np.array_equal(again, seen, equal_nan=True)
+    other.update(slot, segment, taken)
+    assert np.array_equal(taken, seen, equal_nan=True)
+
+
+@settings(max_examples=50, deadline=None)
 @given(updates, updates)
 def test_a_restored_state_goes_on_as_if_nothing_had_happened(before, after) -> None:
     one = Peers()
