@@ -129,6 +129,11 @@ class Placed:
         return self.day if self.original_at is None else self.original_at // DAY_MS
 
     @property
+    def promised_day(self) -> int:
+        assert self.line.promised_at is not None
+        return self.line.promised_at // DAY_MS
+
+    @property
     def hour(self) -> int:
         return self.at // HOUR_MS
 
