@@ -209,6 +209,11 @@ class History:
         """Whether what the line states in money is in the merchant's currency."""
         return line.currency is not None and line.currency == self.currency
 
+    def until(self, last: Placed) -> "History":
+        """The history as it stood when this event came."""
+        count = next(i for i, event in enumerate(self.events) if event is last) + 1
+        return History([event.line for event in self.events[:count]], last.line.merchant_id)
+
     def of(self, *kinds: str) -> list[Placed]:
         """The events of these kinds; in order of arrival where it is one kind."""
         return [event for kind in kinds for event in self._by_kind.get(kind, ())]

@@ -11,6 +11,7 @@ from tests.features.oracle.history import (
     Tally,
     Value,
     Values,
+    less,
     over,
     ratio,
     share,
@@ -31,10 +32,10 @@ def _mean_hours(history: History, kind: str, first: int, last: int) -> Value:
     hours: Tally = {}
     timed: Tally = {}
     for event in history.of(kind):
-        if event.original_at is not None and event.day > history.head - SHORT_HELD:
-            if timed.get(event.day, 0) < COUNT_MAX:
-                timed[event.day] = timed.get(event.day, 0) + 1
-                hours[event.day] = hours.get(event.day, 0) + _hours_since_order(event)
+        held = event.day > history.head - SHORT_HELD
+        if event.original_at is not None and held and timed.get(event.day, 0) < COUNT_MAX:
+            timed[event.day] = timed.get(event.day, 0) + 1
+            hours[event.day] = hours.get(event.day, 0) + _hours_since_order(event)
     return ratio(over(hours, first, last), over(timed, first, last))
 
 
@@ -81,7 +82,7 @@ def _unshipped(history: History, today: int, parcels: Parcels) -> Values:
     if not history.any_of("shipment.dispatched"):
         return found
     window = range(today - 27, today - 2)
-    net = {d: parcels.orders.get(d, 0) - parcels.cancelled.get(d, 0) for d in parcels.orders}
+    net = less(parcels.orders, parcels.cancelled)
     waiting = {day: parcels.without(day) for day in net}
     orders = max(over(net, window[0], window[-1]), 0)
     unshipped = over(waiting, window[0], window[-1])
