@@ -1,5 +1,6 @@
 """Percentiles of amounts among the merchants of a segment, from all that was last assessed."""
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 
@@ -9,14 +10,14 @@ NO_AMOUNT = 128
 """The bin of amounts below 1 on either side."""
 
 
-def bin_of(amount: Fraction | int) -> int:
+def bin_of(amount: Fraction) -> int:
     """The half octave of an amount: 129 and up above zero, 127 and down below."""
-    whole = min(int(abs(amount)), INTEGER_MAX)
+    whole = min(math.floor(abs(amount)), INTEGER_MAX)
     if not whole:
         return NO_AMOUNT
     octave = whole.bit_length() - 1
-    scaled = Fraction(whole) * Fraction(2) ** (30 - octave)
-    number = 2 * octave + (1 if int(scaled) ** 2 >= 2**61 else 0)
+    scaled = (whole << 30) >> octave
+    number = 2 * octave + (1 if scaled**2 >= 2**61 else 0)
     return 129 + number if amount > 0 else 127 - number
 
 

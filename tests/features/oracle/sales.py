@@ -160,7 +160,7 @@ def trend(history: History, as_of: int, turnover: Turnover, first: int | None) -
         if len(weeks) >= 6:
             found["turnover_trend_12w_ratio"] = _slope(weeks) / mean
         if len(weeks) >= 4:
-            variance = sum((value - mean) ** 2 for value in weeks) / len(weeks)
+            variance = sum(((v - mean) ** 2 for v in weeks), Fraction()) / len(weeks)
             found["turnover_volatility_ratio"] = root(variance) / mean
     documents = less(
         history.weeks(SALES, held=YEAR_HELD, what=amount),
