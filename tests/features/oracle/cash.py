@@ -25,7 +25,7 @@ from tests.features.oracle.sales import Turnover
 
 UTILITY_DAYS = 8
 UTILITY_DAYS_MIN = 4
-DAY_MAX = 65_535
+DAY_MAX = 65_534
 """2149-06-05: later days of signals are held as this one."""
 RUNWAY_MAX = 365
 

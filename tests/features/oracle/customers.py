@@ -49,7 +49,7 @@ def usual(tally: Tally, as_of: int) -> int:
 
 def _hundredths(event: Placed) -> int:
     assert event.line.rating is not None
-    return round(Fraction(event.line.rating) * 100)  # a half goes to the even side
+    return round(event.line.rating * 100)  # a double; a half goes to the even side
 
 
 def _reviews(history: History, as_of: int) -> Values:
