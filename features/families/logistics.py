@@ -140,7 +140,7 @@ FEATURES: tuple[Feature, ...] = (
         formula="open promises of the 42 days that ended last (see promises)",
         direction="up",
         label="Shipments overdue",
-        cold_start="NaN until the first `promised_at`",
+        cold_start="NaN until the first promise, held or not",
         types=_PROMISES,
         feeds=("logistics", "transactions"),
         transform="log1p",
@@ -162,8 +162,8 @@ FEATURES: tuple[Feature, ...] = (
         family="fabricated sales",
         unit="ratio",
         windows=("25d before 3d",),
-        formula="share of orders without a parcel in orders less cancellations (at least 0), over "
-        "days 4-28 by day of order",
+        formula="share of orders without a parcel in orders less cancellations (of each day at "
+        "least 0), over days 4-28 by day of order",
         direction="up",
         label="Share of orders not dispatched after three days",
         cold_start="NaN until the first parcel, or without orders in the window",

@@ -82,7 +82,7 @@ def _settlement(history: History, as_of: int, turnover: Turnover) -> Values:
 
 def _deliveries(history: History, today: int) -> Values:
     names = ("delivered_unsettled_minor", "delivered_unsettled_14d_minor")
-    if not any(e.line.amount and e.line.currency for e in history.of("shipment.delivered")):
+    if not any(event.amount for event in history.of("shipment.delivered")):
         return dict.fromkeys(names)
     held = open_deliveries(history)
     old = sum(value for day, value in held.items() if day <= today - 14)

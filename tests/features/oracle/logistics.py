@@ -61,13 +61,15 @@ def _parcels(history: History, today: int, parcels: Parcels) -> Values:
     return found
 
 
-def _promises(today: int, parcels: Parcels) -> Values:
-    ended = over(parcels.promised, today - 28, today - 1)
+def _promises(as_of: int, parcels: Parcels) -> Values:
+    """A day has ended from its last millisecond on."""
+    last = (as_of + 1) // DAY_MS - 1
+    open_of_28 = over(parcels.promised, last - 27, last)
     return {
-        "overdue_shipments": over(parcels.promised, today - 42, today - 1)
+        "overdue_shipments": over(parcels.promised, last - 41, last)
         if parcels.any_promise
         else None,
-        "overdue_shipment_share": share(ended, over(parcels.made, today - 28, today - 1)),
+        "overdue_shipment_share": share(open_of_28, over(parcels.made, last - 27, last)),
     }
 
 
@@ -84,7 +86,7 @@ def _unshipped(history: History, today: int, parcels: Parcels) -> Values:
     window = range(today - 27, today - 2)
     net = less(parcels.orders, parcels.cancelled)
     waiting = {day: parcels.without(day) for day in net}
-    orders = max(over(net, window[0], window[-1]), 0)
+    orders = sum(max(net.get(day, 0), 0) for day in window)
     unshipped = over(waiting, window[0], window[-1])
     found["unshipped_share_28d"] = share(unshipped, orders)
     found["unshipped_orders_28d"] = unshipped
@@ -126,5 +128,5 @@ def logistics(history: History, as_of: int) -> Values:
         "parcels_without_orders_share": _without_orders(history, today, parcels),
     }
     found |= _parcels(history, today, parcels)
-    found |= _promises(today, parcels)
+    found |= _promises(as_of, parcels)
     return found | _unshipped(history, today, parcels)
