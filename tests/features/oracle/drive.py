@@ -3,6 +3,7 @@
 The only module of the oracle that knows how the engine is run.
 """
 
+import math
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -116,21 +117,23 @@ def drive_line_by_line(lines: Sequence[LogLine], limit_minor: int = 0) -> list[A
     return drive(lines, range(len(lines)), None, limit_minor)
 
 
-def relative_difference(expected: Fraction | float, found: float) -> float:
-    """Share of its size by which a value is off; 0 where it is within ``ABSOLUTE``."""
+def off_by(expected: Value, found: float) -> tuple[float, float]:
+    """By how much, and by what share of its size, a value differs from one that is there."""
+    assert expected is not None
     off = abs(Fraction(found) - Fraction(expected))
-    return 0.0 if off <= ABSOLUTE else float(off / max(abs(Fraction(expected)), Fraction(1, 10**9)))
+    return float(off), float(off / abs(Fraction(expected)) if expected else off)
 
 
 def differs(expected: Value, found: float) -> bool:
     """Whether a value of the engine is not the oracle's (see ``RELATIVE``)."""
-    if expected is None or np.isnan(found):
-        return not (expected is None and np.isnan(found))
-    if not np.isfinite(found):
+    if expected is None or math.isnan(found):
+        return not (expected is None and math.isnan(found))
+    if not math.isfinite(found):
         return True
-    if isinstance(expected, Fraction):
-        return relative_difference(expected, found) > RELATIVE
-    return float(expected) != found
+    if not isinstance(expected, Fraction):
+        return float(expected) != found
+    off, share = off_by(expected, found)
+    return off > ABSOLUTE and share > RELATIVE
 
 
 class Comparison(NamedTuple):
