@@ -61,6 +61,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "others": ("merchant.updated", "credit.applied", "merchant.freeze", "consent.changed"),
 }
+_PATTERNS = ("steady", "steady", "bursts", "gaps", "ends", "ends", "hours", "late")
 _BUSINESS = ("orders", "parcels", "money", "invoices", "signals")
 _NO_AMOUNT = frozenset(("review.posted", "registration.changed", "sensor.reading"))
 _ORDERED = frozenset(
@@ -129,6 +130,9 @@ def _merchant(random: Random, name: str, span_days: int) -> Merchant:
     weights = [random.choice([0, 0.3, 1, 1, 3]) for _ in _BUSINESS]
     if one_trade or not any(weights):
         weights[random.choice([0, 0, 1, 2, 3, 4])] = 12
+    daily = random.random() < 0.12
+    if daily:
+        weights = random.choice([[30, 1, 1, 1, 1], [1, 1, 1, 30, 1], [15, 10, 5, 15, 0]])
     start = 0 if random.random() < 0.7 else random.randrange(span_days)
     return Merchant(
         name=name,
@@ -137,7 +141,7 @@ def _merchant(random: Random, name: str, span_days: int) -> Merchant:
         span_ms=(span_days - start) * DAY_MS,
         families=[*_BUSINESS, "lending", "others"],
         weights=[*weights, random.choice([0, 0.4, 0.4, 2]), 0.1],
-        pattern=random.choice(["steady", "steady", "bursts", "gaps", "ends", "hours", "late"]),
+        pattern="daily" if daily else random.choice(_PATTERNS),
         counterparties=random.choice([1, 3, 8, 40, 600]),
         amounts=_amounts(random),
         links=random.choice([0.0, 0.5, 0.9]),
@@ -168,6 +172,9 @@ def _times(merchant: Merchant, count: int) -> list[int]:
             random.randrange(days) * DAY_MS + random.choice([8, 9, 10, 20]) * HOUR_MS
             for _ in range(count)
         ]
+    elif merchant.pattern == "daily":
+        window = min(span, random.choice([32, 45, 60]) * DAY_MS)
+        offsets = [span - window + random.randrange(window) for _ in range(count + 150)]
     elif merchant.pattern == "late":
         window = min(span, random.choice([40, 63, 90]) * DAY_MS)
         offsets = [span - window + random.randrange(window) for _ in range(count)]
@@ -374,7 +381,7 @@ def _with_ticks(random: Random, lines: list[LogLine]) -> list[LogLine]:
 def generate(seed: int) -> Generated:
     """The history of a seed, always the same: 1-3 merchants over 1-400 days."""
     random = Random(seed)
-    span_days = random.choice([1, 3, 10, 30, 45, 70, 90, 130, 130, 200, 400, 400])
+    span_days = random.choice([1, 3, 10, 30, 45, 70, 90, 130, 130, 200, 365, 375, 400])
     names = [f"m{i}" for i in range(random.choice([1, 1, 2, 3]))]
     merchants = [_merchant(random, name, span_days) for name in names]
     count = min(int(random.lognormvariate(0, 0.7) * 140) + 1, LINES_MAX)
