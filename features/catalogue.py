@@ -5,8 +5,8 @@ The order of the table is the order of the vector. A value that is not available
 **Time.** "Days a-b" count back from the UTC day of ``as_of``, which is day 1. "Hours a-b" count
 back from the clock hour of ``as_of``, which is hour 1. Weeks begin on Monday (UTC); week 0 is the
 week of ``as_of``, weeks 1, 2 ... lie before it. A *period* is 28 days counted from 1970-01-01 (day
-number // 28). *Share* of a in b is a / b within 0-1, 1 where b is 0 and a is not, NaN where neither
-is above 0. Before the first business event (an event of one of the four merchant feeds) that was
+number // 28). *Share* of a in b is a / b within 0-1, 1 where only a is above 0, NaN where neither
+is. Before the first business event (an event of one of the four merchant feeds) that was
 placed, the whole vector but its lending part is NaN. *Until the first* x: ever, wherever x lay.
 
 **What is held.** Every ring holds the last units up to the head, the latest day (week, hour) of any
@@ -17,10 +17,11 @@ of the hour profile, of the short ring, of promises, of week disputes and of wee
 65,535, those of parcels lost and of payments failed at 255 a day; stars and hours of what is not
 counted are not added. Amounts in another currency than the merchant's first are not added up; the
 first is that of the first event with a currency among orders paid, corrections, invoices,
-settlements, account movements, deliveries with an amount, tax returns with a declared turnover and
-bureau answers with a debt. An amount without a currency is 0, but for ``other_debt_minor``, which
-then is in the merchant's. A balance counts as an amount of its event. An event counts as the first
-of its kind whatever its currency.
+settlements, account movements, deliveries with an amount above 0, tax returns with a declared
+turnover and bureau answers with a debt. An amount without a currency is 0, but for
+``other_debt_minor``, which then is in the merchant's. A balance counts as an amount of its event:
+one without a currency is not known. An event counts as the first of its kind whatever its currency
+(what a delivery with an amount is, see *open deliveries*); the first in time, not to arrive.
 
 - *Corrections* (cancelled, refunded, invoice.voided) amend the day or week of the original,
   ``ordered_at`` or ``issued_at``, where given and not later than the event; else their own. So does
@@ -30,8 +31,9 @@ of its kind whatever its currency.
   two views of the same sales. Year ring: *net sales documents* = net orders + net invoices. Week
   ring: *week orders* = paid - cancelled, week refunds, week invoices (issued), week voids, week
   settlements; counts week sales (orders + invoices), week disputes, week reviews, week ratings
-  (stars x 100, rounded half to even); corrections by their original, others by their own time. A
-  review without stars is none. Sums over weeks are made first, shares and differences of them.
+  (stars x 100 as a double, rounded half to even); corrections by their original, others by their
+  own time. A review without stars is none. Sums over weeks are made first, shares and differences
+  of them.
 - *Short ring*, by day: refunded, voided, settled (by day received), purchases (received - voided
   ones of side received), credited, debited; counts of orders, invoices, cancellations, disputes,
   parcels dispatched, returned, lost, payments failed, sensor readings, deliveries with
@@ -49,7 +51,7 @@ of its kind whatever its currency.
   whose orders never did so far. Delivery, return and loss close one of the day of ``promised_at``
   where given (none where that day has none open), else of the oldest day that has an open one; so
   does a cancellation, which also unmakes it, where it has ``promised_at`` or the merchant's orders
-  carry promises.
+  carry promises. A day has ended from its last millisecond on.
 - *Open deliveries*, amounts by day (short ring): a delivery with an amount (above 0, in the
   merchant's currency) adds it on the day of its ``ordered_at`` (else its own); a settlement takes
   its amount off the day of its ``ordered_at`` where that is given and held, the rest of it (all of
@@ -58,7 +60,8 @@ of its kind whatever its currency.
   original's week, money that comes in (credited, settled) takes off the oldest weeks that have any.
   A week never goes below 0.
 - *Activity*: an order paid, a dispatch, a settlement, an account movement, a utility payment, an
-  invoice issued or received, a bill accepted or settled, a tax return, a sensor reading.
+  invoice issued or received, a bill accepted or settled, a tax return, a sensor reading; its days
+  in the day ring.
 - *Bitmaps* of buyers (``counterparty_id`` of orders paid and invoices issued) and suppliers (of
   invoices received): 512 bits for the period of the head, 512 for the one before; the bit of a
   counterparty is its 64-bit hash (xxh64, seed 0) modulo 512. A sale to a named buyer counts in the

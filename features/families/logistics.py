@@ -150,7 +150,7 @@ FEATURES: tuple[Feature, ...] = (
         direction="up",
         label="Shipments overdue",
         label_zh="逾期未送达订单数",
-        cold_start="NaN until the first `promised_at`",
+        cold_start="NaN until the first promise, held or not",
         types=_PROMISES,
         feeds=("logistics", "transactions"),
         transform="log1p",
@@ -173,8 +173,8 @@ FEATURES: tuple[Feature, ...] = (
         family="fabricated sales",
         unit="ratio",
         windows=("25d before 3d",),
-        formula="share of orders without a parcel in orders less cancellations (at least 0), over "
-        "days 4-28 by day of order",
+        formula="share of orders without a parcel in orders less cancellations (of each day at "
+        "least 0), over days 4-28 by day of order",
         direction="up",
         label="Share of orders not dispatched after three days",
         label_zh="超过3天未发货订单占比",
