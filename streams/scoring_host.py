@@ -14,6 +14,7 @@ from streams.cadence import engine_config
 from streams.checkpoints import Checkpointer
 from streams.host import Committed, Source
 from streams.intake import SOURCE_TIME_HEADER
+from streams.machine_code import load_machine_code
 from streams.records import Artifacts, Output, Record
 from streams.restore import restore
 from streams.scoring import Scoring
@@ -52,6 +53,7 @@ class ScoringHost:
         self._artifacts = artifacts
         self._beat = beat
         self._partitions: dict[int, _Partition] = {}
+        load_machine_code()
 
     def assign(self, committed: dict[Source, Committed]) -> None:
         """Restore each partition; the progress is on ``/metrics`` and in the log."""

@@ -10,6 +10,7 @@ from ops.settings import Settings
 from schemas import topics
 from streams.artifacts import KafkaArtifacts, genesis
 from streams.cadence import engine_config
+from streams.machine_code import load_machine_code
 from streams.reading import log_records, partitions_of, read_partition
 from streams.scoring import Scoring
 
@@ -51,6 +52,7 @@ def committed_positions(
 
 def replay_log(settings: Settings, emit: Emit, *, compare: bool) -> Iterator[PartitionReport]:
     """Replay ``risk.events`` of each partition up to the committed position of scoring."""
+    load_machine_code()
     artifacts = KafkaArtifacts(settings)
     for partition, (position, digest) in sorted(committed_positions(settings).items()):
         scoring = Scoring(artifacts, genesis(), engine_config(settings))

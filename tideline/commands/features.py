@@ -18,6 +18,7 @@ from streams.cadence import engine_config
 from streams.explain import Explained, Explainer
 from streams.intake import InputStopped
 from streams.intake_host import intake_of
+from streams.machine_code import load_machine_code
 from streams.runtime import wall_clock_ms
 from tideline.commands.replay import REPLAY_KEY
 from tideline.console import console, progress, show
@@ -92,6 +93,7 @@ def explain_files(
     key = privacy_key(settings) if settings.privacy.key_file else REPLAY_KEY
     artifacts = MemoryArtifacts()
     intake = intake_of(settings, key, artifacts)
+    load_machine_code()
     explainer = Explainer(intake, artifacts, merchant_id, as_of, engine_config(settings))
     paths: list[Path | str] = [path if path == "-" else Path(path) for path in files]
     now_ms = wall_clock_ms()

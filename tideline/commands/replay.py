@@ -16,6 +16,7 @@ from streams.cadence import engine_config
 from streams.intake import InputStopped
 from streams.intake_host import intake_of
 from streams.learner import Learner
+from streams.machine_code import load_machine_code
 from streams.pipeline import Pipeline
 from streams.runtime import wall_clock_ms
 from streams.verify import replay_log
@@ -108,6 +109,7 @@ def replay_files(
     intake = intake_of(settings, key, artifacts)
     folder = OutputFolder(out)
     learner = Learner() if learn else None
+    load_machine_code()
     pipeline = Pipeline(
         intake, artifacts, folder.emit, learner=learner, config=engine_config(settings)
     )

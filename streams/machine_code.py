@@ -1,0 +1,23 @@
+"""The machine code of the features, compiled or loaded by one process at a time.
+
+Numba's cache has no lock: it enters code in its index before it writes the file, and a process that
+reads in between runs what an older version left there. Processes that start together must not.
+"""
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+from features.engine import EngineConfig, FeatureEngine
+
+
+def load_machine_code() -> None:
+    """Load all compiled code, from the cache where it has it; other processes wait meanwhile.
+
+    To be called by every process that scores, before its first ``FeatureEngine``.
+    """
+    folder = os.environ.get("NUMBA_CACHE_DIR", tempfile.gettempdir())
+    with Path(folder, f"tideline-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        FeatureEngine(EngineConfig(dedup_events=1))
