@@ -50,6 +50,8 @@ KAFKA_CALL_S = 30.0
 """Bound on one blocking Kafka call; past it the process ends and restarts."""
 OUTPUT_BYTES_MAX = 8 << 20
 """A transaction is committed early once it holds so much output."""
+BACKLOG_COMMITS = 4
+"""Commit intervals that make one while there is a backlog: nobody waits for the latest of it."""
 LAG_EVERY_S = 1.0
 REBALANCE_S = 30.0
 """Longest wait for a rebalance that refused a commit; past it the process ends and restarts."""
@@ -114,7 +116,8 @@ class Runtime:
         self._touched: dict[Source, None] = {}
         self._pending: list[Output] = []
         self._pending_bytes = 0
-        self._commit_due = 0.0
+        self._committed_at = 0.0
+        self._backlog = False
         self._tick_due = 0.0
         self._lag_due = 0.0
         self._start_over_by: float | None = None
@@ -215,8 +218,10 @@ class Runtime:
     def _poll(self) -> list[Record]:
         first = self._consumer.poll(0 if self._more else POLL_S)
         if first is None:
+            self._backlog = False
             return []
         messages = [first, *self._consumer.consume(self.host.records_max - 1, 0)]
+        self._backlog = self._backlog and len(messages) >= self.host.records_max
         logical = self._logical
         return [
             Record(
@@ -262,9 +267,14 @@ class Runtime:
 
     def _commit_when_due(self) -> None:
         clock = time.monotonic()
-        if clock >= self._commit_due or self._pending_bytes > OUTPUT_BYTES_MAX:
+        interval_s = self._settings.worker.commit_interval_ms / 1000
+        if self._backlog:
+            interval_s *= BACKLOG_COMMITS
+        if clock >= self._committed_at + interval_s or self._pending_bytes > OUTPUT_BYTES_MAX:
             self._commit()
-            self._commit_due = clock + self._settings.worker.commit_interval_ms / 1000
+            self._committed_at = clock
+            # Until a poll brings less than it may.
+            self._backlog = True
 
     def _produce(self, output: Output) -> None:
         deadline = time.monotonic() + KAFKA_CALL_S
