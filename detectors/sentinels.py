@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from math import isnan
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -14,7 +15,6 @@ from schemas.outputs import Reason, Severity
 __all__ = ["KINDS", "SENTINEL_VERSION", "SEVERITY_RANK", "Hit", "cleared", "evaluate"]
 
 SEVERITY_RANK: dict[str, int] = {"info": 0, "warning": 1, "critical": 2}
-_BY_KIND: dict[str, Rule] = {rule.kind: rule for rule in RULES}
 _Tests = tuple[tuple[int, int, float, bool], ...]
 """Place of the feature and of what its threshold is multiplied by (-1 for none), threshold, op."""
 
@@ -26,13 +26,23 @@ def _placed(tests: Iterable[Check]) -> _Tests:
     )
 
 
-_EVIDENCE: tuple[tuple[Rule, _Tests], ...] = tuple((r, _placed(r.evidence)) for r in RULES)
-_LEVELS: dict[str, tuple[tuple[Level, _Tests], ...]] = {
-    rule.kind: tuple((each, _placed((*each.given, *each.tests))) for each in rule.levels)
+class _Placed(NamedTuple):
+    """A rule with its tests as they are made."""
+
+    rule: Rule
+    evidence: _Tests
+    levels: tuple[tuple[Level, _Tests], ...]
+    hold: tuple[_Tests, ...]
+
+
+_BY_KIND: dict[str, _Placed] = {
+    rule.kind: _Placed(
+        rule,
+        _placed(rule.evidence),
+        tuple((level, _placed((*level.given, *level.tests))) for level in rule.levels),
+        tuple(_placed(tests) for tests in rule.hold),
+    )
     for rule in RULES
-}
-_HOLD: dict[str, tuple[_Tests, ...]] = {
-    rule.kind: tuple(_placed(tests) for tests in rule.hold) for rule in RULES
 }
 
 
@@ -52,16 +62,14 @@ def evaluate(vector: Vector, segment: str, *, currency: Currency = None) -> list
     """
     values = as_floats(vector)
     hits = {
-        rule.kind: hit
-        for rule, tests in _EVIDENCE
-        if _are_met(tests, values) and (hit := _fire(rule, values, currency)) is not None
+        kind: hit
+        for kind, placed in _BY_KIND.items()
+        if (hit := _fire(placed, values, currency)) is not None
     }
-    if not hits:
-        return []
     kept = [
         hit
         for kind, hit in hits.items()
-        if not any(_outranks(hits.get(other), hit) for other in _BY_KIND[kind].yields_to)
+        if not any(_outranks(hits.get(other), hit) for other in _BY_KIND[kind].rule.yields_to)
     ]
     return sorted(kept, key=lambda hit: -SEVERITY_RANK[hit.severity])
 
@@ -72,15 +80,18 @@ def cleared(kind: str, vector: Vector) -> bool:
     Uses the lower ``hold`` thresholds. What is not available proves nothing: an episode does not
     clear because a feed went quiet. Kinds without a rule here never clear by themselves.
     """
-    if kind not in _HOLD:
+    placed = _BY_KIND.get(kind)
+    if placed is None:
         return False
     values = as_floats(vector)
-    verdicts = [_all(tests, values) for tests in _HOLD[kind]]
+    verdicts = [_all(tests, values) for tests in placed.hold]
     return True not in verdicts and False in verdicts
 
 
-def _fire(rule: Rule, vector: Sequence[float], currency: Currency) -> Hit | None:
-    met = [level for level, tests in _LEVELS[rule.kind] if _are_met(tests, vector)]
+def _fire(placed: _Placed, vector: Sequence[float], currency: Currency) -> Hit | None:
+    if not _are_met(placed.evidence, vector):
+        return None
+    met = [level for level, tests in placed.levels if _are_met(tests, vector)]
     if not met:
         return None
     severity = max((level.severity for level in met), key=SEVERITY_RANK.__getitem__)
@@ -88,7 +99,7 @@ def _fire(rule: Rule, vector: Sequence[float], currency: Currency) -> Hit | None
         test.feature for level in met if level.severity == severity for test in level.tests
     )
     reasons = [make_reason(name, vector, currency=currency) for name in features]
-    return Hit(kind=rule.kind, severity=severity, reasons=reasons)
+    return Hit(kind=placed.rule.kind, severity=severity, reasons=reasons)
 
 
 def _outranks(other: Hit | None, hit: Hit) -> bool:

@@ -1,6 +1,6 @@
 """When a merchant is looked at, and what bounds the clock."""
 
-from enum import IntFlag
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from features.layout import DAY_MS
 
 
-class Trigger(IntFlag):
+class Trigger(IntEnum):
     """Why a merchant is due an assessment (see ``EngineConfig`` for the timers)."""
 
     BUCKET_CLOSE = 1

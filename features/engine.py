@@ -37,6 +37,7 @@ from features.scan import SCANNED, Scanned, scan
 _BLOCK_HASHES = 8192
 _ROWS_MIN = 64
 _MANY_ROWS = 8192
+"""From here on more rows are room for a sixteenth more; below, for as many again."""
 _SWEEP_ROWS = 256
 """Vectors computed at once when one deadline serves many merchants."""
 _NO_LINES = np.zeros(0, SCANNED)
@@ -79,10 +80,6 @@ _CODE = code_type(
 )
 _STATE = np.dtype([*STATE.descr, *_CODE.dtype.descr])
 _CONFIGURED = ("lateness_ms", "step_ms", "live_distance_ms", "trigger_gap_ms", "close_ms")
-
-
-def _whole_pages(rows: int, page: int) -> int:
-    return -(-rows // page) * page
 
 
 class FeatureEngine:
@@ -220,16 +217,17 @@ class FeatureEngine:
     def _grow(self, merchants: int) -> None:
         """Make room for so many merchants, and for some more that are likely to follow."""
         before = len(self._rows)
-        if before < _MANY_ROWS:
+        few = before < _MANY_ROWS
+        room = max(merchants, 2 * before if few else before * 17 // 16)
+        rows = -(-room // self.PAGE_ROWS) * self.PAGE_ROWS
+        if few:
             # Memory that is not touched is not resident, so that room costs nothing.
-            rows = _whole_pages(max(merchants, 2 * before), self.PAGE_ROWS)
             grown = np.zeros(rows, ROW)
             grown[:before] = self._rows
             self._rows = grown
         else:
             # In place where the allocator can, and by little, since it clears what it adds: rows
             # of a large partition are many gigabytes.
-            rows = _whole_pages(max(merchants, before * 17 // 16), self.PAGE_ROWS)
             self._rows.resize(rows, refcheck=False)
         self._deadlines = np.concatenate(
             [self._deadlines, np.full((rows - before, DEADLINES), NEVER, np.int64)]

@@ -79,8 +79,6 @@ class LendingBook(Struct, gc=False):
     @property
     def exposure_minor(self) -> int:
         """Outstanding debt over all loans, in minor units."""
-        if not self.loans:
-            return 0
         return sum(loan.outstanding_minor for loan in self.loans.values())
 
     # --- lines ---------------------------------------------------------------------------------

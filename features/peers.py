@@ -205,6 +205,7 @@ class Peers:
             )
         self.names = list(names)
         self._codes = {name: code for code, name in enumerate(self.names)}
+        self._need_tables(len(self.names))  # also of segments that everybody has left
 
     def export(self, first: int, last: int) -> bytes:
         """The merchants of slots ``first`` to ``last`` (excluded): segments (<i2), then bins."""

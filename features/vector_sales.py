@@ -78,7 +78,8 @@ def _weeks(r: Any, day: int, orders: Any, invoices: Any, values: Any, out: Any) 
     out[VOLATILITY] = np.sqrt(square / weeks) / mean
     if weeks >= 6:
         # sum((x - mean x) (y - mean y)) / sum((x - mean x)^2), of which the latter is n(n^2-1)/12
-        out[TREND_12W] = 6 * slope / ((weeks * weeks - 1) * total)
+        # In floats: 143 times the largest total does not fit into 64 bits.
+        out[TREND_12W] = 6.0 * slope / ((weeks * weeks - 1.0) * total)
 
 
 @inner

@@ -12,7 +12,6 @@
 Delivery is tested on real Kafka only; the embedded broker shows aborted records to everyone.
 """
 
-import gc
 import logging
 import os
 import sys
@@ -62,8 +61,6 @@ _ALIGNED = {
     "partition.assignment.strategy": "range",
     "enable.partition.eof": True,
 }
-GC_YOUNG_OBJECTS = 50_000
-"""New objects before the collector looks at them: a micro-batch makes thousands that just die."""
 _NO_HEADERS: Headers = []
 """Of nearly all input records; nobody changes it."""
 _SOURCE = itemgetter(0, 1)
@@ -126,7 +123,6 @@ class Runtime:
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Work until told to stop, then commit and leave the group. Raises on anything fatal."""
         self._health.ready(self.host.role, False, "joining the group")
-        gc.set_threshold(GC_YOUNG_OBJECTS, *gc.get_threshold()[1:])
         try:
             self._producer.init_transactions(KAFKA_CALL_S)
             self._consumer.subscribe(

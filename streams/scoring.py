@@ -35,8 +35,6 @@ from streams.records import Artifacts, Output, Record
 NO_CURRENCY = "XXX"
 """ISO 4217 for "no currency": a merchant of whom no money was ever seen."""
 _OUTCOMES = {"loan.defaulted": "defaulted", "loan.settled": "settled"}
-_TRIGGER_NAMES = {int(each): each.name or "" for each in Trigger}
-_COMMAND, _PROFILE, _LENDING = int(Trigger.COMMAND), int(Trigger.PROFILE), int(Trigger.LENDING)
 _LINE_COMMANDS = frozenset({"merchant.freeze", "merchant.release", "limit.override"})
 
 
@@ -174,15 +172,15 @@ class Scoring:
             ledger = self.ledgers[due.slot] = Ledger()
         applied, outcome = None, None
         if line is not None:
-            if due.trigger == _COMMAND:
+            if due.trigger == Trigger.COMMAND:
                 self._command(due, line, ledger)
                 return
-            if due.trigger == _PROFILE:
+            if due.trigger == Trigger.PROFILE:
                 ledger.update_profile(line)
                 if line.type != "credit.applied":
                     return
                 applied = line.amount
-            elif due.trigger == _LENDING:
+            elif due.trigger == Trigger.LENDING:
                 if line.type in ("limit.acknowledged", "limit.rejected"):
                     self.stats[line.type] += 1
                     return
@@ -347,7 +345,7 @@ class Scoring:
             merchant_id=merchant,
             as_of=due.as_of,
             segment=ledger.segment,
-            trigger=line.type if line is not None else _TRIGGER_NAMES[due.trigger],
+            trigger=line.type if line is not None else Trigger(due.trigger).name,
             probability_of_default=verdict.probability_of_default,
             horizon_days=self._model.horizon_days,
             anomaly_score=verdict.anomaly_score,

@@ -1,5 +1,6 @@
 """How a role runs as a process: logging, metrics, health, signals, and a loud end."""
 
+import gc
 import logging
 import os
 import threading
@@ -16,6 +17,9 @@ from streams.host import Host
 from streams.runtime import EXIT_RESTART, Runtime
 
 log = logging.getLogger(__name__)
+
+GC_YOUNG_OBJECTS = 50_000
+"""New objects before the collector looks at them: a micro-batch makes thousands that just die."""
 
 
 class Service(NamedTuple):
@@ -62,6 +66,7 @@ def run_hosts(service: Service, hosts: list[Callable[[], Host]]) -> None:
             logging.shutdown()
             os._exit(EXIT_RESTART)
 
+    gc.set_threshold(GC_YOUNG_OBJECTS, *gc.get_threshold()[1:])
     threads = [threading.Thread(target=run, args=(build,)) for build in hosts]
     for thread in threads:
         thread.start()

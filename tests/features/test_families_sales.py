@@ -26,6 +26,7 @@ def daily(first: int, last: int) -> list[LogLine]:
 HOURS = [paid(0.98), paid(1.0, 10), issued(1.5, 5), probe(1.99)]
 RISING = [paid(d + 0.5, 10 * (d + 1)) for d in range(28)]
 WEEKS = [paid(7 * week, 10 * (week + 1)) for week in range(6)]
+HUGE = [paid(7 * week, 10**15) for week in range(12) for _ in range(week + 1)]
 WEEKDAYS = [paid(0, 120), paid(7, 100), paid(14, 90), paid(21, 110), paid(28, 100)]
 YEAR = [paid(2, 100), paid(352, 150)]
 TWICE = [paid(d + h) for d in range(39) for h in (0.5, 0.6)]
@@ -55,6 +56,7 @@ CASES: list[Case] = [
     ("turnover_volatility_ratio", None, [*WEEKS[:3], probe(26.9)]),
     ("turnover_trend_12w_ratio", 10 / 35, [*WEEKS, probe(41.9)]),
     ("turnover_trend_12w_ratio", None, [*WEEKS, probe(40.9)]),
+    ("turnover_trend_12w_ratio", 1 / 6.5, [*HUGE, probe(83.9)]),
     ("turnover_year_ratio", 1.5, [*YEAR, probe(366)]),
     (
         "turnover_year_ratio",

@@ -157,6 +157,25 @@ def test_a_restored_state_goes_on_as_if_nothing_had_happened(before, after) -> N
     assert other.names == one.names
 
 
+def test_a_segment_that_everybody_had_left_is_there_after_a_restore() -> None:
+    one = Peers()
+    one.grow(40)
+    for slot in range(30):
+        one.update(slot, f"{slot}", vector_of(spread([float(slot)])))
+    for slot in range(30):
+        one.update(slot, "0", vector_of(spread([float(slot)])))
+    other = Peers()
+    other.import_names(one.names)
+    other.import_(0, one.export(0, 40))
+    for name in reversed(one.names):
+        for slot in range(30):
+            vector, again = vector_of(spread([7.0])), vector_of(spread([7.0]))
+            one.update(slot, name, vector)
+            other.update(slot, name, again)
+            assert np.array_equal(vector, again, equal_nan=True)
+    assert other.export(0, 40) == one.export(0, 40)
+
+
 def test_with_fewer_than_the_least_peers_there_is_no_percentile() -> None:
     peers = Peers()
     peers.grow(PEERS_MIN)
