@@ -56,6 +56,17 @@ def encode(each: LogLine) -> bytes:
     )
 
 
+def handed_over(engine: FeatureEngine) -> FeatureEngine:
+    """A fresh engine with all the state of another, as a restore makes it."""
+    other = FeatureEngine(engine.config)
+    other.import_header(engine.export_header())
+    for page in range(engine.page_count):
+        other.import_page(page, engine.export_page(page))
+    for block in range(engine.dedup_block_count):
+        other.import_dedup_block(block, engine.export_dedup_block(block))
+    return other
+
+
 def last_values(*lines: LogLine, config: EngineConfig = SMALL) -> dict[str, float]:
     """The values at the last due of a history."""
     return values(list(FeatureEngine(config).run(scanned(lines)))[-1])

@@ -12,7 +12,7 @@ from features.engine import EngineConfig, FeatureEngine
 from features.lending import LendingBook
 from features.lines import LogLine
 from features.pages import StateFormatError
-from tests.features.build import SMALL, histories, line, plain, probe, scanned
+from tests.features.build import SMALL, handed_over, histories, line, plain, probe, scanned
 
 CONFIG = EngineConfig(dedup_events=16)
 Plain = tuple[int, int, int, bytes]
@@ -33,16 +33,6 @@ def drive(
                 book.apply(given_at)
             engine.set_lending_deadline(due.slot, book.next_check_ms(due.as_of))
     return found
-
-
-def copy(engine: FeatureEngine) -> FeatureEngine:
-    other = FeatureEngine(engine.config)
-    other.import_header(engine.export_header())
-    for page in range(engine.page_count):
-        other.import_page(page, engine.export_page(page))
-    for block in range(engine.dedup_block_count):
-        other.import_dedup_block(block, engine.export_dedup_block(block))
-    return other
 
 
 def state(engine: FeatureEngine) -> list[bytes]:
@@ -73,7 +63,7 @@ def test_a_restored_engine_goes_on_to_the_byte(lines: list[LogLine], cut: int) -
     books: dict[int, LendingBook] = {}
     engine = FeatureEngine(CONFIG)
     drive(engine, books, lines[:cut])
-    other = copy(engine)
+    other = handed_over(engine)
     assert state(other) == state(engine)
     rest = lines[cut:]
     books_of_other = {k: _copied(b) for k, b in books.items()}
@@ -136,7 +126,7 @@ def test_duplicates_are_known_after_a_restore() -> None:
     engine = FeatureEngine(SMALL)
     lines = crowd(10)
     list(engine.run(scanned(lines)))
-    other = copy(engine)
+    other = handed_over(engine)
     list(other.run(scanned(lines)))
     assert other.counters["duplicates"] == 10
 

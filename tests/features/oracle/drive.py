@@ -17,7 +17,7 @@ from features.cadence import EngineConfig, Trigger
 from features.engine import FeatureEngine
 from features.lending import LendingBook
 from features.lines import LogLine
-from tests.features.build import scanned
+from tests.features.build import handed_over, scanned
 from tests.features.oracle.history import Value
 from tests.features.oracle.values import OWN, oracle_values
 
@@ -80,7 +80,7 @@ def drive(
     bounds = sorted({0, *(min(c, len(lines)) for c in cuts), len(lines)})
     for first, last in pairwise(bounds):
         if hand_over is not None and first >= hand_over:
-            engine, books, hand_over = _handed_over(engine), _copied(books), None
+            engine, books, hand_over = handed_over(engine), _copied(books), None
         for due in engine.run(scanned(lines[first:last])):
             if due.slot < 0:
                 continue
@@ -94,16 +94,6 @@ def drive(
             engine.compare(due.slot, "all", due.vector)
             found.append(Assessed(seen, merchant, due.trigger, due.as_of, due.vector.copy()))
     return found
-
-
-def _handed_over(engine: FeatureEngine) -> FeatureEngine:
-    other = FeatureEngine(engine.config)
-    other.import_header(engine.export_header())
-    for page in range(engine.page_count):
-        other.import_page(page, engine.export_page(page))
-    for block in range(engine.dedup_block_count):
-        other.import_dedup_block(block, engine.export_dedup_block(block))
-    return other
 
 
 def _copied(books: dict[int, LendingBook]) -> dict[int, LendingBook]:
