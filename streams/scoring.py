@@ -8,7 +8,7 @@ every restart.
 import hashlib
 import operator
 from collections import Counter
-from itertools import chain, compress
+from itertools import compress
 
 import msgspec
 import numpy as np
@@ -109,10 +109,10 @@ class Scoring:
         outputs, self._outputs = self._outputs, []
         self.position = record.offset + 1
         if outputs:
-            digest = hashlib.blake2b(bytes.fromhex(self.digest), digest_size=16)
-            parts = ((output.topic.encode(), output.value or b"") for output in outputs)
-            digest.update(b"\0".join(chain.from_iterable(parts)) + b"\0")
-            self.digest = digest.hexdigest()
+            chain = hashlib.blake2b(bytes.fromhex(self.digest), digest_size=16)
+            for output in outputs:
+                chain.update(output.topic.encode() + b"\0" + (output.value or b"") + b"\0")
+            self.digest = chain.hexdigest()
         return outputs
 
     # --- checkpoint ------------------------------------------------------------------------
