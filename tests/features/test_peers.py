@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from features.catalogue import INDEX, MONEY, NAMES, PEERS_MIN
 from features.pages import StateFormatError
 from features.peers import OTHER, SEGMENTS_MAX, Peers, bins_of
+from tests.features.oracle.peers import INTEGER_MAX, PeersOracle, bin_of
 
 OWN = len(NAMES) - len(MONEY)
 amounts = st.one_of(
@@ -22,36 +23,13 @@ amounts = st.one_of(
 )
 
 
-def exact_bin(amount: float) -> int | None:
-    """The signed number of the half octave, in exact arithmetic; None without a value."""
+def exact(amount: float) -> Fraction | None:
+    """An amount as the oracle takes it: infinity is beyond every bin."""
     if math.isnan(amount):
         return None
-    if abs(amount) < 1:
-        return 0
-    n = 2**63 - 1 if math.isinf(amount) else min(math.floor(abs(Fraction(amount))), 2**63 - 1)
-    k = n.bit_length() - 1
-    m = math.floor(n * Fraction(2) ** (30 - k))
-    number = 1 + 2 * k + (m * m >= 2**61)
-    return number if amount > 0 else -number
-
-
-class Account:
-    """Every merchant's segment and amounts, as they are."""
-
-    def __init__(self) -> None:
-        self.held: dict[int, tuple[str, list[float]]] = {}
-
-    def update(self, slot: int, segment: str, money: list[float]) -> list[Fraction | None]:
-        self.held[slot] = (segment, money)
-        return [self.percentile(segment, i, exact_bin(v)) for i, v in enumerate(money)]
-
-    def percentile(self, segment: str, i: int, own: int | None) -> Fraction | None:
-        peers = [exact_bin(money[i]) for name, money in self.held.values() if name == segment]
-        known = [each for each in peers if each is not None]
-        if own is None or len(known) < PEERS_MIN:
-            return None
-        below = sum(each < own for each in known)
-        return (below + Fraction(known.count(own), 2)) / len(known)
+    if math.isinf(amount):
+        return Fraction(INTEGER_MAX if amount > 0 else -INTEGER_MAX)
+    return Fraction(amount)
 
 
 def vector_of(money: list[float]) -> np.ndarray:
@@ -81,8 +59,8 @@ updates = st.lists(
 def test_bins_are_those_of_exact_arithmetic(values: list[float]) -> None:
     codes = np.zeros(len(values), np.uint8)
     bins_of(np.array(values), codes)
-    exact = [exact_bin(v) for v in values]
-    assert codes.tolist() == [0 if b is None else 128 + b for b in exact]
+    amounts = [exact(v) for v in values]
+    assert codes.tolist() == [0 if a is None else bin_of(a) for a in amounts]
 
 
 @settings(deadline=None)
@@ -92,21 +70,23 @@ def test_bins_at_the_bounds_of_octaves_and_their_halves(k: int, off: int) -> Non
         value = float(bound + off)
         codes = np.zeros(2, np.uint8)
         bins_of(np.array([value, -value]), codes)
-        assert codes.tolist() == [128 + exact_bin(value), 128 + exact_bin(-value)]
+        assert codes.tolist() == [bin_of(Fraction(value)), bin_of(Fraction(-value))]
 
 
 @settings(max_examples=150, deadline=None)
 @given(updates)
-def test_percentiles_are_those_of_the_account(stream) -> None:
-    peers, account = Peers(), Account()
+def test_percentiles_are_those_of_the_oracle(stream) -> None:
+    peers, oracle = Peers(), PeersOracle()
     peers.grow(40)
     everyone = [(slot, "retail", spread([float(slot), 10.0, -5.0, 0.0])) for slot in range(25)]
     for slot, segment, money in [*everyone, *stream]:
         vector = vector_of(money)
         peers.update(slot, segment, vector)
-        expected = account.update(slot, segment, money)
-        for value, exact in zip(vector[OWN:].tolist(), expected, strict=True):
-            assert math.isnan(value) if exact is None else value == float(exact)
+        values = dict(zip(MONEY, map(exact, money), strict=True))
+        expected = oracle.percentiles(str(slot), segment, values)
+        for value, name in zip(vector[OWN:].tolist(), MONEY, strict=True):
+            share = expected[name]
+            assert math.isnan(value) if share is None else value == float(share)
         assert peers.segment_of(slot) == segment
         kept = vector_of(money)
         assert np.array_equal(vector[:OWN], kept[:OWN], equal_nan=True)
