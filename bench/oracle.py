@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
+from streams.machine_code import load_machine_code
 from tests.features.oracle.check import Figures, check
 from tests.features.oracle.drive import ABSOLUTE, RELATIVE
 from tests.features.oracle.generate import generate
@@ -40,7 +41,7 @@ def run(histories: int, seed: int, jobs: int) -> Iterator[tuple[Figures, Faults]
     if jobs == 1:
         yield from map(check_seeds, chunks)
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=load_machine_code) as pool:
         yield from pool.map(check_seeds, chunks)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from features.catalogue import NAMES
 from features.engine import Due, EngineConfig, FeatureEngine
 from features.layout import DAY_MS
+from features.lending import LendingBook
 from features.lines import LogLine
 from features.scan import Scanned, scan
 
@@ -65,6 +66,11 @@ def handed_over(engine: FeatureEngine) -> FeatureEngine:
     for block in range(engine.dedup_block_count):
         other.import_dedup_block(block, engine.export_dedup_block(block))
     return other
+
+
+def copied(books: dict[int, LendingBook]) -> dict[int, LendingBook]:
+    """Books as a restore makes them."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(books), type=dict[int, LendingBook])
 
 
 def last_values(*lines: LogLine, config: EngineConfig = SMALL) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,7 @@ from features.engine import EngineConfig, FeatureEngine
 from features.lending import LendingBook
 from features.lines import LogLine
 from features.pages import StateFormatError
-from tests.features.build import SMALL, handed_over, histories, line, plain, probe, scanned
+from tests.features.build import SMALL, copied, handed_over, histories, line, plain, probe, scanned
 
 CONFIG = EngineConfig(dedup_events=16)
 Plain = tuple[int, int, int, bytes]
@@ -66,14 +65,10 @@ def test_a_restored_engine_goes_on_to_the_byte(lines: list[LogLine], cut: int) -
     other = handed_over(engine)
     assert state(other) == state(engine)
     rest = lines[cut:]
-    books_of_other = {k: _copied(b) for k, b in books.items()}
+    books_of_other = copied(books)
     assert drive(other, books_of_other, rest) == drive(engine, books, rest)
     assert state(other) == state(engine)
     assert other.counters == engine.counters
-
-
-def _copied(book: LendingBook) -> LendingBook:
-    return msgspec.msgpack.decode(msgspec.msgpack.encode(book), type=LendingBook)
 
 
 def crowd(count: int, day: float = 0.0) -> list[LogLine]:

@@ -3,7 +3,13 @@
 from fractions import Fraction
 from itertools import pairwise
 
-from tests.features.oracle.customers import usual, week_orders, week_refunds
+from tests.features.oracle.customers import (
+    usual,
+    week_invoices,
+    week_orders,
+    week_refunds,
+    week_voids,
+)
 from tests.features.oracle.history import (
     DAY_MS,
     RARE_MAX,
@@ -17,7 +23,6 @@ from tests.features.oracle.history import (
     amount,
     less,
     median,
-    original_day,
     over,
     ratio,
 )
@@ -69,10 +74,7 @@ def _settlement(history: History, as_of: int, turnover: Turnover) -> Values:
     found["settlement_to_sales_28d_ratio"] = ratio(
         over(settled, today - 27, today), turnover.over(1, 28)
     )
-    invoices = less(
-        history.weeks(["invoice.issued"], held=WEEKS_HELD, what=amount),
-        history.weeks(["invoice.voided"], held=WEEKS_HELD, day=original_day, what=amount),
-    )
+    invoices = less(week_invoices(history), week_voids(history))
     orders = less(week_orders(history), week_refunds(history))
     sold = max(usual(orders, as_of), usual(invoices, as_of), 0)
     weeks = history.weeks(["settlement.received"], held=WEEKS_HELD, what=amount)

@@ -41,6 +41,16 @@ def week_refunds(history: History) -> Tally:
     return history.weeks(["order.refunded"], held=WEEKS_HELD, day=original_day, what=amount)
 
 
+def week_invoices(history: History) -> Tally:
+    """Issued by week (week ring)."""
+    return history.weeks(["invoice.issued"], held=WEEKS_HELD, what=amount)
+
+
+def week_voids(history: History) -> Tally:
+    """Voided by week (week ring)."""
+    return history.weeks(["invoice.voided"], held=WEEKS_HELD, day=original_day, what=amount)
+
+
 def usual(tally: Tally, as_of: int) -> int:
     """The sum over weeks 5-13 of ``as_of``."""
     week = week_of(as_of // DAY_MS)

@@ -9,7 +9,6 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +16,7 @@ from features.cadence import EngineConfig, Trigger
 from features.engine import FeatureEngine
 from features.lending import LendingBook
 from features.lines import LogLine
-from tests.features.build import handed_over, scanned
+from tests.features.build import copied, handed_over, scanned
 from tests.features.oracle.history import Value
 from tests.features.oracle.values import OWN, oracle_values
 
@@ -80,7 +79,7 @@ def drive(
     bounds = sorted({0, *(min(c, len(lines)) for c in cuts), len(lines)})
     for first, last in pairwise(bounds):
         if hand_over is not None and first >= hand_over:
-            engine, books, hand_over = handed_over(engine), _copied(books), None
+            engine, books, hand_over = handed_over(engine), copied(books), None
         for due in engine.run(scanned(lines[first:last])):
             if due.slot < 0:
                 continue
@@ -94,13 +93,6 @@ def drive(
             engine.compare(due.slot, "all", due.vector)
             found.append(Assessed(seen, merchant, due.trigger, due.as_of, due.vector.copy()))
     return found
-
-
-def _copied(books: dict[int, LendingBook]) -> dict[int, LendingBook]:
-    return {
-        slot: msgspec.msgpack.decode(msgspec.msgpack.encode(book), type=LendingBook)
-        for slot, book in books.items()
-    }
 
 
 def drive_line_by_line(lines: Sequence[LogLine], limit_minor: int = 0) -> list[Assessed]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
+
 from features.lines import LogLine
+from tests.features.build import DAY0
 from tests.features.oracle.history import DAY_MS, HOUR_MS
 
-DAY0 = 19_000
-"""2022-01-08, the first day of the histories."""
 HUGE = 10**15
 LINES_MAX = 900
 
@@ -353,8 +354,8 @@ def _shuffled(random: Random, lines: list[LogLine]) -> list[LogLine]:
     for line in lines:
         arrivals.append((line.occurred_at + _delay_ms(random, lateness), line))
         if random.random() < 0.03:
-            again = LogLine(**{f: getattr(line, f) for f in line.__struct_fields__})
-            again.occurred_at += random.choice([0, 0, HOUR_MS, 9 * DAY_MS])
+            at = line.occurred_at + random.choice([0, 0, HOUR_MS, 9 * DAY_MS])
+            again = replace(line, occurred_at=at)
             arrivals.append((line.occurred_at + _delay_ms(random, 1), again))
     arrivals.sort(key=lambda arrival: arrival[0])
     arrived = [line for _, line in arrivals]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from features.lines import LogLine
 
@@ -236,31 +237,22 @@ class History:
         day: Callable[[Placed], int] = own_day,
         what: Callable[[Placed], int] | None = None,
         most: int | None = None,
+        unit_of: Callable[[int], int] = int,
     ) -> Tally:
-        """Sums of ``what`` (1 each where not given) by day, of the last ``held`` days."""
-        found: Counter[int] = Counter()
-        for event in self.of(*kinds):
-            at = day(event)
-            if at > self.head - held:
-                found[at] += 1 if what is None else what(event)
-        return found if most is None else {d: min(n, most) for d, n in found.items()}
+        """Sums of ``what`` (1 each where not given) by day, of the last ``held`` days.
 
-    def weeks(
-        self,
-        kinds: Sequence[str],
-        *,
-        held: int,
-        day: Callable[[Placed], int] = own_day,
-        what: Callable[[Placed], int] | None = None,
-        most: int | None = None,
-    ) -> Tally:
-        """Sums of ``what`` (1 each where not given) by week, of the last ``held`` weeks."""
+        ``most`` is where each sum stops; ``unit_of`` makes the day another unit.
+        """
         found: Counter[int] = Counter()
         for event in self.of(*kinds):
-            week = week_of(day(event))
-            if week > week_of(self.head) - held:
-                found[week] += 1 if what is None else what(event)
-        return found if most is None else {w: min(n, most) for w, n in found.items()}
+            unit = unit_of(day(event))
+            if unit > unit_of(self.head) - held:
+                found[unit] += 1 if what is None else what(event)
+        return found if most is None else {u: min(n, most) for u, n in found.items()}
+
+    def weeks(self, kinds: Sequence[str], **how: Any) -> Tally:
+        """As ``days``, by week, of the last ``held`` weeks."""
+        return self.days(kinds, **how, unit_of=week_of)
 
 
 def over(tally: Tally, first: int, last: int) -> int:

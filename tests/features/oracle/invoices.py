@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from tests.features.oracle.cash import latest
 from tests.features.oracle.counterparties import Counterparties
-from tests.features.oracle.customers import usual
+from tests.features.oracle.customers import usual, week_invoices, week_voids
 from tests.features.oracle.history import (
     DAY_MS,
     DAYS_HELD,
@@ -66,11 +66,11 @@ def _voids(history: History, as_of: int) -> Values:
     month = as_of // DAY_MS - 27, as_of // DAY_MS
     voided = history.days(["invoice.voided"], held=SHORT_HELD, day=original_day, what=amount)
     back = over(voided, *month)
-    weeks = history.weeks(["invoice.voided"], held=WEEKS_HELD, day=original_day, what=amount)
-    issued = history.weeks(["invoice.issued"], held=WEEKS_HELD, what=amount)
     return {
         "void_share_28d": share(back, over(net_invoices(history), *month) + back),
-        "void_share_usual": share(usual(weeks, as_of), usual(issued, as_of)),
+        "void_share_usual": share(
+            usual(week_voids(history), as_of), usual(week_invoices(history), as_of)
+        ),
     }
 
 

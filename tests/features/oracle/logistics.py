@@ -50,12 +50,11 @@ def _late_share(history: History, first: int, last: int) -> Value:
     return share(sum(event.day > event.promised_day for event in promised), len(promised))
 
 
-def _parcels(history: History, today: int, parcels: Parcels) -> Values:
+def _parcels(history: History, today: int, parcels: Parcels, sent: int) -> Values:
     names = ("parcels_28d", "in_transit_parcels", "in_transit_14d_parcels")
     found: Values = dict.fromkeys(names)
     if history.any_of("shipment.dispatched"):
-        sent = history.days(["shipment.dispatched"], held=SHORT_HELD, most=COUNT_MAX)
-        found["parcels_28d"] = over(sent, today - 27, today)
+        found["parcels_28d"] = sent
         found["in_transit_parcels"] = sum(parcels.open.values())
         found["in_transit_14d_parcels"] = sum(n for d, n in parcels.open.items() if d <= today - 14)
     return found
@@ -101,13 +100,11 @@ def _unshipped(history: History, today: int, parcels: Parcels) -> Values:
     return found
 
 
-def _without_orders(history: History, today: int, parcels: Parcels) -> Value:
-    sent = history.days(["shipment.dispatched"], held=SHORT_HELD, most=COUNT_MAX)
-    count = over(sent, today - 27, today)
-    if not history.any_of("order.paid") or not count:
+def _without_orders(history: History, today: int, parcels: Parcels, sent: int) -> Value:
+    if not history.any_of("order.paid") or not sent:
         return None
     orders = over(parcels.orders, today - 27, today) - over(parcels.cancelled, today - 27, today)
-    return share(max(count - orders, 0), count)
+    return share(max(sent - orders, 0), sent)
 
 
 def logistics(history: History, as_of: int) -> Values:
@@ -125,8 +122,8 @@ def logistics(history: History, as_of: int) -> Values:
         "late_delivery_share_28d": _late_share(history, *month),
         "lost_share_28d": share(lost, sent),
         "return_share_28d": share(back, sent),
-        "parcels_without_orders_share": _without_orders(history, today, parcels),
+        "parcels_without_orders_share": _without_orders(history, today, parcels, sent),
     }
-    found |= _parcels(history, today, parcels)
+    found |= _parcels(history, today, parcels, sent)
     found |= _promises(as_of, parcels)
     return found | _unshipped(history, today, parcels)
