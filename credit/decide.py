@@ -64,7 +64,8 @@ def decide(
     - while a feed is held nothing changes but for a freeze on what does not rest on it: a merchant
       is not cut for its feed, and not raised or released on windows that are not known.
     """
-    if paused:
+    opened = line is not None and not line.closed
+    if paused or not (opened or band_at_least(verdict.band, policy.opening.worst_band)):
         return None
     case = Case(
         policy=policy,
@@ -78,7 +79,7 @@ def decide(
     )
     values = as_floats(vector)
     frozen_for = _freeze_reasons(policy, values, hits, held, currency)
-    if line is not None and not line.closed:
+    if line is not None and opened:
         if line.frozen_by == "desk":
             return None
         if line.frozen_by is None and frozen_for and as_of >= (line.waived_until or 0):

@@ -1,10 +1,13 @@
 """The assessment of one merchant: probability, band, anomaly and ranked reasons."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from detectors.anomaly import anomaly_score
+from detectors.checks import AnyOf, Check, place
 from detectors.default_risk import Model, score
 from detectors.facts import FACTS
 from detectors.reasons import GOOD, Currency, insufficient_history, make_reason
@@ -16,8 +19,18 @@ from schemas.outputs import Band, Reason
 
 BANDS: tuple[tuple[float, Band], ...] = ((0.01, "A"), (0.03, "B"), (0.07, "C"), (0.15, "D"))
 """Probabilities of default below which a band holds; ``E`` from the last on."""
-TENURE_MIN_DAYS = 28.0
-SALES_MIN = 5.0
+_KNOWN = Check("tenure_days", "ge", 28)
+HISTORY = AnyOf(
+    place(checks)
+    for checks in (
+        (Check("repayment_late_share", "ge", 0),),
+        (Check("loans_settled_count", "ge", 1),),
+        (Check("days_past_due", "ge", 1),),
+        (_KNOWN, Check("turnover_usual_28d_minor", "ge", 1)),
+        (_KNOWN, Check("sales_count_28d", "ge", 5)),
+    )
+)
+"""The vectors with enough to judge by: lending history, or 28 days with a usual or five sales."""
 REASONS_MAX = 6
 
 
@@ -40,9 +53,8 @@ def assess(
 ) -> Verdict:
     """Judge one merchant. ``vector`` is in catalogue order, NaN = not available.
 
-    ``insufficient_history`` is a result, never "no risk": without lending history it holds until
-    the merchant has been known for ``TENURE_MIN_DAYS`` and has a usual to compare with or
-    ``SALES_MIN`` sales in 28 days. There is then no probability, and rules that fire still speak.
+    ``insufficient_history`` is a result, never "no risk": it holds until the vector is one of
+    ``HISTORY``. There is then no probability, and rules that fire still speak.
 
     Reasons, at most ``REASONS_MAX``, none twice: what rules found, most severe first; then what
     moved the model towards risk, largest first; then what moved it away. The first four are what an
@@ -50,27 +62,42 @@ def assess(
     time (epoch milliseconds); ``currency`` shapes texts alone.
     """
     values = as_floats(vector)
-    ranked = [
-        reason
-        for hit in sorted(hits, key=lambda hit: -SEVERITY_RANK[hit.severity])
-        for reason in hit.reasons
-    ]
-    if not has_history(values):
-        reasons = _first([insufficient_history(values), *ranked])
-        return Verdict(
-            probability_of_default=None,
-            anomaly_score=None,
-            band="insufficient_history",
-            reasons=reasons,
-        )
+    if not HISTORY.met(values):
+        return without_history(values[INDEX["tenure_days"]], hits)
     probability, contributions = score(model, model_inputs(values))
-    ranked += _model_reasons(values, contributions, currency)
+    ranked = chain(_rule_reasons(hits), _model_reasons(values, contributions, currency))
     return Verdict(
         probability_of_default=probability,
         anomaly_score=anomaly_score(values),
         band=band_of(probability),
         reasons=_first(ranked),
     )
+
+
+def without_history(tenure_days: float, hits: Sequence[Hit]) -> Verdict:
+    """The verdict on a vector that is not one of ``HISTORY``."""
+    verdict = _thin(tenure_days)
+    if not hits:
+        return verdict
+    return structs.replace(verdict, reasons=_first([*verdict.reasons, *_rule_reasons(hits)]))
+
+
+@lru_cache(maxsize=1 << 12)
+def _thin(tenure_days: float) -> Verdict:
+    return Verdict(
+        probability_of_default=None,
+        anomaly_score=None,
+        band="insufficient_history",
+        reasons=[insufficient_history(tenure_days)],
+    )
+
+
+def _rule_reasons(hits: Sequence[Hit]) -> list[Reason]:
+    return [
+        reason
+        for hit in sorted(hits, key=lambda hit: -SEVERITY_RANK[hit.severity])
+        for reason in hit.reasons
+    ]
 
 
 def band_of(probability: float) -> Band:
@@ -81,34 +108,23 @@ def band_of(probability: float) -> Band:
     return "E"
 
 
-def has_history(vector: list[float]) -> bool:
-    """Whether there is enough to judge by; the rule stands at ``assess``."""
-    if vector[INDEX["repayment_late_share"]] >= 0 or vector[INDEX["loans_settled_count"]] > 0:
-        return True
-    if vector[INDEX["days_past_due"]] > 0:
-        return True
-    known = vector[INDEX["tenure_days"]] >= TENURE_MIN_DAYS
-    usual = vector[INDEX["turnover_usual_28d_minor"]] > 0
-    return known and (usual or vector[INDEX["sales_count_28d"]] >= SALES_MIN)
-
-
 def _model_reasons(
     vector: list[float], contributions: dict[str, float], currency: Currency
-) -> list[Reason]:
+) -> Iterator[Reason]:
     """Most towards risk first, most away from it after those. Names break ties, for one order."""
     stated = [(name, part) for name, part in contributions.items() if name in FACTS and part]
     stated.sort(key=lambda item: (item[1] < 0, -abs(item[1]), item[0]))
     towards = [item for item in stated if item[1] > 0][:REASONS_MAX]
     away = [item for item in stated if item[1] < 0][:REASONS_MAX]
-    return [
-        make_reason(name, vector, currency=currency, contribution=part)
-        for name, part in (*towards, *away)
-    ]
+    for name, part in (*towards, *away):
+        yield make_reason(name, vector, currency=currency, contribution=part)
 
 
-def _first(ranked: list[Reason]) -> list[Reason]:
+def _first(ranked: Iterable[Reason]) -> list[Reason]:
     """The first reasons; of those that state the same fact, the first alone."""
     kept: dict[str, Reason] = {}
     for reason in ranked:
         kept.setdefault(reason.code.removesuffix(GOOD), reason)
-    return list(kept.values())[:REASONS_MAX]
+        if len(kept) == REASONS_MAX:
+            break
+    return list(kept.values())

@@ -56,9 +56,9 @@ def make_reason(
     )
 
 
-def insufficient_history(vector: Sequence[float], *, language: Language = "en") -> Reason:
-    """The reason of the band of the same name."""
-    days = _known(vector[INDEX["tenure_days"]])
+def insufficient_history(tenure_days: float, *, language: Language = "en") -> Reason:
+    """The reason of the band of the same name; ``tenure_days`` is NaN where not available."""
+    days = _known(tenure_days)
     shown = format_value("days", days if days is not None else 0.0, language=language)
     return Reason(
         code=INSUFFICIENT_HISTORY,

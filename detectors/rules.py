@@ -9,28 +9,13 @@ feature that is not available is not met: a missing feed never fires a rule. Rat
 - *Minimum evidence*: young, thin, irregular and strongly seasonal merchants are left to the model.
 """
 
-from typing import Literal
-
 from msgspec import Struct
 
+from detectors.checks import Check
 from schemas.outputs import Severity
 
 SENTINEL_VERSION = "sentinels-1"
 """Changes with any threshold below."""
-
-Op = Literal["ge", "le"]
-
-
-class Check(Struct, frozen=True):
-    """``vector[feature]`` ``ge``/``le`` ``threshold``.
-
-    With ``times`` (the name of a feature) the threshold is that many times ``vector[times]``.
-    """
-
-    feature: str
-    op: Op
-    threshold: float
-    times: str | None = None
 
 
 class Level(Struct, frozen=True):

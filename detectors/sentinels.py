@@ -1,49 +1,45 @@
 """Sentinels: the rules of ``detectors.rules`` over one feature vector."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import isnan
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from detectors.checks import AnyOf, Placed, are_met, place
 from detectors.reasons import Currency, make_reason
-from detectors.rules import KINDS, RULES, SENTINEL_VERSION, Check, Level, Rule
+from detectors.rules import KINDS, RULES, SENTINEL_VERSION, Level, Rule
 from detectors.vectors import Vector, as_floats
-from features.catalogue import INDEX
 from schemas.outputs import Reason, Severity
 
-__all__ = ["KINDS", "SENTINEL_VERSION", "SEVERITY_RANK", "Hit", "cleared", "evaluate"]
+__all__ = ["FIRING", "KINDS", "SENTINEL_VERSION", "SEVERITY_RANK", "Hit", "cleared", "evaluate"]
 
 SEVERITY_RANK: dict[str, int] = {"info": 0, "warning": 1, "critical": 2}
-_Tests = tuple[tuple[int, int, float, bool], ...]
-"""Place of the feature and of what its threshold is multiplied by (-1 for none), threshold, op."""
 
 
-def _placed(tests: Iterable[Check]) -> _Tests:
-    return tuple(
-        (INDEX[t.feature], -1 if t.times is None else INDEX[t.times], t.threshold, t.op == "ge")
-        for t in tests
-    )
-
-
-class _Placed(NamedTuple):
+class _Rule(NamedTuple):
     """A rule with its tests as they are made."""
 
     rule: Rule
-    evidence: _Tests
-    levels: tuple[tuple[Level, _Tests], ...]
-    hold: tuple[_Tests, ...]
+    evidence: Placed
+    levels: tuple[tuple[Level, Placed], ...]
+    hold: tuple[Placed, ...]
 
 
-_BY_KIND: dict[str, _Placed] = {
-    rule.kind: _Placed(
+_BY_KIND: dict[str, _Rule] = {
+    rule.kind: _Rule(
         rule,
-        _placed(rule.evidence),
-        tuple((level, _placed((*level.given, *level.tests))) for level in rule.levels),
-        tuple(_placed(tests) for tests in rule.hold),
+        place(rule.evidence),
+        tuple((level, place((*level.given, *level.tests))) for level in rule.levels),
+        tuple(place(tests) for tests in rule.hold),
     )
     for rule in RULES
 }
+
+FIRING = AnyOf(
+    (*placed.evidence, *tests) for placed in _BY_KIND.values() for _, tests in placed.levels
+)
+"""The vectors on which a rule fires: ``evaluate`` finds nothing in any other."""
 
 
 class Hit(Struct, kw_only=True, frozen=True, gc=False):
@@ -88,10 +84,10 @@ def cleared(kind: str, vector: Vector) -> bool:
     return True not in verdicts and False in verdicts
 
 
-def _fire(placed: _Placed, vector: Sequence[float], currency: Currency) -> Hit | None:
-    if not _are_met(placed.evidence, vector):
+def _fire(placed: _Rule, vector: Sequence[float], currency: Currency) -> Hit | None:
+    if not are_met(placed.evidence, vector):
         return None
-    met = [level for level, tests in placed.levels if _are_met(tests, vector)]
+    met = [level for level, tests in placed.levels if are_met(tests, vector)]
     if not met:
         return None
     severity = max((level.severity for level in met), key=SEVERITY_RANK.__getitem__)
@@ -106,23 +102,13 @@ def _outranks(other: Hit | None, hit: Hit) -> bool:
     return other is not None and SEVERITY_RANK[other.severity] >= SEVERITY_RANK[hit.severity]
 
 
-def _are_met(tests: _Tests, vector: Sequence[float]) -> bool:
-    """Whether all are known to be met."""
-    for place, times, bound, is_floor in tests:
-        if times >= 0:
-            bound *= vector[times]
-        if not (vector[place] >= bound if is_floor else vector[place] <= bound):
-            return False
-    return True
-
-
-def _all(tests: _Tests, vector: Sequence[float]) -> bool | None:
+def _all(tests: Placed, vector: Sequence[float]) -> bool | None:
     """Whether all are met; None = no test is known to fail, but some cannot be made."""
     unknown = False
     for test in tests:
-        place, times, *_ = test
-        if isnan(vector[place]) or (times >= 0 and isnan(vector[times])):
+        at, times, *_ = test
+        if isnan(vector[at]) or (times >= 0 and isnan(vector[times])):
             unknown = True
-        elif not _are_met((test,), vector):
+        elif not are_met((test,), vector):
             return False
     return None if unknown else True

@@ -61,6 +61,25 @@ def _load_byte(_context: Any, address: Any) -> Any:
     return types.int64(types.int64), emit
 
 
+def _put_byte(_context: Any, address: Any, byte: Any) -> Any:
+    def emit(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        kind = context.get_value_type(types.uint8)
+        pointer = builder.inttoptr(values[0], kind.as_pointer())
+        builder.store(builder.trunc(values[1], kind), pointer)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+def _store(_context: Any, address: Any, word: Any) -> Any:
+    def emit(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        pointer = context.get_value_type(types.uint64).as_pointer()
+        builder.store(values[1], builder.inttoptr(values[0], pointer), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.uint64), emit
+
+
 def _get(_context: Any, row: Any, column: Any) -> Any:
     def emit(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         return builder.load(_cell(context, builder, types.int64, *values))
@@ -108,10 +127,21 @@ def _trailing_zeros(_context: Any, word: Any) -> Any:
     return types.int64(types.uint64), emit
 
 
+def _ones(_context: Any, word: Any) -> Any:
+    def emit(_target: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.ctpop(values[0])
+
+    return types.int64(types.uint64), emit
+
+
 load = cast(Callable[[int], np.uint64], intrinsic(_load))
 """The eight bytes at an address, little-endian, aligned or not. The caller keeps to its arrays."""
+store = cast(Callable[[int, np.uint64], None], intrinsic(_store))
+"""Write eight bytes to an address, little-endian, aligned or not; inverse of ``load``."""
 load_byte = cast(Callable[[int], int], intrinsic(_load_byte))
 """The byte at an address."""
+put_byte = cast(Callable[[int, int], None], intrinsic(_put_byte))
+"""Write the byte at an address."""
 get = cast(Callable[[int, int], int], intrinsic(_get))
 """The int64 of a row (an address) at a column (a number)."""
 put = cast(Callable[[int, int, float], None], intrinsic(_put))
@@ -122,6 +152,8 @@ signed = cast(Callable[[np.uint64], int], intrinsic(_signed))
 """The word as a signed number."""
 trailing_zeros = cast(Callable[[np.uint64], int], intrinsic(_trailing_zeros))
 """Number of zero bits below the lowest bit that is set; the word is not zero."""
+ones = cast(Callable[[np.uint64], int], intrinsic(_ones))
+"""Number of bits that are set."""
 
 
 @inner

@@ -1,6 +1,6 @@
 """The feature engine of one partition: lines of the log in, merchants due an assessment out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from features import (
     availability,
+    compiled,
     counterparties,
     events,
     feeds,
@@ -17,6 +18,7 @@ from features import (
     layout,
     pages,
     parcels,
+    prefetch,
     rings,
     scanner,
     sums,
@@ -35,7 +37,7 @@ from features.peers import Peers
 from features.scan import SCANNED, Scanned, scan
 
 _BLOCK_HASHES = 8192
-_ROWS_MIN = 64
+_ROWS_MIN = 8192
 _MANY_ROWS = 8192
 """From here on more rows are room for a sixteenth more; below, for as many again."""
 _SWEEP_ROWS = 256
@@ -62,10 +64,12 @@ _TIMER_TRIGGERS = {
 
 
 _CODE = code_type(
+    compiled,
     layout,
     kinds,
     scanner,
     feeds,
+    prefetch,
     rings,
     counterparties,
     parcels,
@@ -132,6 +136,7 @@ class FeatureEngine:
         scratch = self._state.copy()
         held = self._rows, self._deadlines, scratch, self._feeds, *self._duplicates()
         kernel.step(*held, _NO_LINES, nothing, 0, False)
+        kernel.touch(nothing, self.PAGE_ROWS, self._dirty, nothing)
         availability.mask(one, 1, 1)
         timers.next_timers(self._deadlines, scratch, nothing)
         timers.fire(self._rows, self._deadlines, scratch, nothing, nothing)
@@ -167,7 +172,7 @@ class FeatureEngine:
         passed = np.empty(self._count, np.int64)
         while count := timers.next_timers(self._deadlines, self._state, passed):
             as_of = int(self._state["swept"][0]) - 1
-            self._touch(np.unique(passed[:count] // self.PAGE_ROWS))
+            self._touch_slots(passed[:count])
             reasons = np.empty(count, np.int64)
             timers.fire(self._rows, self._deadlines, self._state, passed[:count], reasons)
             due = np.flatnonzero(reasons != layout.NOT_DUE)
@@ -210,7 +215,7 @@ class FeatureEngine:
         merchants = len(self.index)
         if merchants > len(self._rows):
             self._grow(merchants)
-        self._touch(np.unique(slots[slots >= 0] // self.PAGE_ROWS))
+        self._touch_slots(slots)
         self._count = merchants  # only now: they are part of their page
         return slots
 
@@ -277,10 +282,15 @@ class FeatureEngine:
         availability.mask(vector, quiet, used)
         return availability.feeds_named(quiet & used)
 
-    def compare(self, slot: int, segment: str, vector: NDArray[np.float64]) -> None:
-        """Take a merchant's amounts and write their percentiles within its segment."""
-        self._touch_slot(slot)
-        self._peers.update(slot, segment, vector)
+    def compare(
+        self, slots: NDArray[np.int64], segments: Sequence[str], vectors: NDArray[np.float64]
+    ) -> None:
+        """Take merchants' amounts and write their percentiles within their segments, in order.
+
+        ``vectors`` are whole but for the percentiles, shape (merchants, features).
+        """
+        self._touch_slots(slots)
+        self._peers.update(slots, segments, vectors)
 
     def compare_only(self, slot: int, segment: str, vector: NDArray[np.float64]) -> None:
         """As ``compare``, but nothing is changed by it."""
@@ -320,17 +330,17 @@ class FeatureEngine:
         self._dirty_blocks[slot] = False
         return pages_, blocks
 
-    def _touch(self, numbers: NDArray[np.int64]) -> None:
-        fresh = numbers[~self._dirty[:, numbers].all(axis=0)]
-        if fresh.size:
-            if self.before_touch is not None:
-                self.before_touch(fresh)
-            self._dirty[:, fresh] = True
+    def _touch_slots(self, slots: NDArray[np.int64]) -> None:
+        """Note that the pages of slots change; a slot below 0 has none."""
+        fresh = np.empty(slots.size, np.int64)
+        count = kernel.touch(slots, self.PAGE_ROWS, self._dirty, fresh)
+        if count and self.before_touch is not None:
+            self.before_touch(fresh[:count])
 
     def _touch_slot(self, slot: int) -> None:
         page = slot // self.PAGE_ROWS
         if not (self._dirty[0, page] and self._dirty[1, page]):
-            self._touch(np.array([page]))
+            self._touch_slots(np.array([slot]))
 
     def _touch_blocks(self, first: int, after: int) -> None:
         if after > first:

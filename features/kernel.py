@@ -8,9 +8,11 @@ from typing import Any
 
 from features import kinds
 from features import layout as lay
+from features.compiled import address_of
 from features.events import appear, apply
 from features.feeds import advance, feed_of, note
 from features.layout import entry, inner
+from features.prefetch import AHEAD, prefetch, warm_row
 from features.rings import whole
 from features.timers import set_close
 
@@ -34,6 +36,23 @@ def table_build(ring: Any, table: Any, count: int) -> None:
     table[:] = 0
     for at in range(count):
         _table_put(ring, table, at)
+
+
+@entry
+def touch(slots: Any, page_rows: int, dirty: Any, fresh: Any) -> int:
+    """Mark the pages of slots (none below 0) as changed since both of ``dirty`` were cleared.
+
+    Those that were not marked in both are written to ``fresh``; returns their number.
+    """
+    count = 0
+    for slot in slots:
+        page = slot // page_rows
+        if slot >= 0 and not (dirty[0, page] and dirty[1, page]):
+            dirty[0, page] = True
+            dirty[1, page] = True
+            fresh[count] = page
+            count += 1
+    return count
 
 
 @inner
@@ -179,7 +198,12 @@ def step(
     of ``features.feeds``.
     """
     g, f = state[0], feeds[0]
+    first_row, first_place = address_of(rows), address_of(table)
     for i in range(start, cols.size):
+        if i + AHEAD < cols.size and slots[i + AHEAD] >= 0:
+            later = cols[i + AHEAD]
+            prefetch(first_place + (later.hash & (table.size - 1)) * table.itemsize)
+            warm_row(first_row + slots[i + AHEAD] * rows.itemsize, later)
         e, slot = cols[i], slots[i]
         kind = e.kind
         if not (resumed and i == start):

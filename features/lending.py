@@ -33,6 +33,10 @@ _DELAY_MEAN = INDEX["repayment_delay_mean_days"]
 _DELAY_LAST = INDEX["repayment_delay_last_days"]
 _SETTLED = INDEX["loans_settled_count"]
 
+NO_LENDING: NDArray[np.int64] = np.array([_EXPOSURE, _SETTLED])
+"""What of the lending part is 0 for a merchant without loans and without a limit; all else is
+NaN. ``LendingBook.fill`` of an empty book writes the same."""
+
 
 class Loan(Struct, gc=False):
     """One loan. ``ahead_minor`` was repaid before the disbursement or a due was seen."""
@@ -267,7 +271,7 @@ class LendingBook(Struct, gc=False):
         return min((end for end in ends if end > as_of + 1), default=NEVER)
 
     def fill(self, vector: NDArray[np.float64] | Any, as_of: int, limit_minor: int) -> None:
-        """Write the lending part of a feature vector (see ``catalogue``)."""
+        """Write the lending part of a feature vector (see ``catalogue``), NaN so far."""
         exposure = self.exposure_minor
         vector[_EXPOSURE] = exposure
         vector[_UTILISATION] = exposure / limit_minor if limit_minor > 0 else np.nan

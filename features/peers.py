@@ -81,7 +81,7 @@ def _percentile(counts: Any, code: int, least: int) -> float:
     return float((2 * below + counts[code]) / (2 * everyone))
 
 
-@entry
+@inner
 def _update(
     tables: Any,
     bins: Any,
@@ -101,6 +101,21 @@ def _update(
     _move(tables, segment, own, 1)
     for i in range(own.size):
         vector[vector.size - own.size + i] = _percentile(tables[segment, i], own[i], least)
+
+
+@entry
+def _update_each(
+    tables: Any,
+    bins: Any,
+    segments: Any,
+    slots: Any,
+    codes: Any,
+    amounts: Any,
+    least: int,
+    vectors: Any,
+) -> None:
+    for i in range(slots.size):
+        _update(tables, bins, segments, slots[i], codes[i], amounts, least, vectors[i])
 
 
 @entry
@@ -139,7 +154,8 @@ class Peers:
         """Load or compile all machine code now, not amid the first batch."""
         bins, segments = np.zeros((1, len(MONEY)), np.uint8), np.zeros(1, np.int16)
         tables = np.zeros((1, len(MONEY), BINS), np.int32)
-        _update(tables, bins, segments, 0, 0, _AMOUNTS, PEERS_MIN, np.full(len(NAMES), np.nan))
+        one, vectors = np.zeros(1, np.int64), np.full((1, len(NAMES)), np.nan)
+        _update_each(tables, bins, segments, one, one, _AMOUNTS, PEERS_MIN, vectors)
         _add(tables, bins, segments, 0, 1)
         _put_back(tables, bins, segments, 0, bins[0].copy(), 0)
 
@@ -151,16 +167,24 @@ class Peers:
             self._segments.resize(slots, refcheck=False)
             self._segments[before:] = NO_SEGMENT
 
-    def update(self, slot: int, segment: str, vector: NDArray[np.float64]) -> None:
-        """Take the amounts of a merchant from its vector and write its percentiles into it.
+    def update(
+        self, slots: NDArray[np.int64], segments: Sequence[str], vectors: NDArray[np.float64]
+    ) -> None:
+        """Take the amounts of merchants from their vectors and write their percentiles into them.
 
-        ``vector`` is float64 in catalogue order, NaN where not available, complete but for the
-        percentiles. Another ``segment`` than before moves the merchant.
+        One after the other, each with its segment; another one than before moves the merchant.
+        ``vectors`` are float64, shape (merchants, features) in catalogue order, NaN where not
+        available, complete but for the percentiles.
         """
-        code = self._codes.get(segment)
-        if code is None:
-            code = self._code(segment)
-        _update(self._tables, self._bins, self._segments, slot, code, _AMOUNTS, PEERS_MIN, vector)
+        known = self._codes
+        codes = np.array([known[s] if s in known else self._code(s) for s in segments], np.int64)
+        self._update(slots, codes, vectors)
+
+    def _update(
+        self, slots: NDArray[np.int64], codes: NDArray[np.int64], vectors: NDArray[np.float64]
+    ) -> None:
+        held = self._tables, self._bins, self._segments
+        _update_each(*held, slots, codes, _AMOUNTS, PEERS_MIN, vectors)
 
     def look(self, slot: int, segment: str, vector: NDArray[np.float64]) -> None:
         """As ``update``, but nothing is changed by it."""
@@ -169,7 +193,7 @@ class Peers:
             vector[-len(MONEY) :] = np.nan  # nobody is there to be compared with
             return
         own, before = self._bins[slot].copy(), int(self._segments[slot])
-        _update(self._tables, self._bins, self._segments, slot, code, _AMOUNTS, PEERS_MIN, vector)
+        self._update(np.array([slot]), np.array([code]), vector[None])
         _put_back(self._tables, self._bins, self._segments, slot, own, before)
 
     def _code(self, segment: str) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 
 from features import layout as lay
 from features.catalogue import INDEX
+from features.compiled import address_of, load, ones
 from features.layout import inner
 from features.parcels import without_parcel
 from features.rings import week_of, whole
@@ -47,12 +48,11 @@ NO_ORDER = INDEX["parcels_without_orders_share"]
 @inner
 def _named(r: Any, side: int, out: Any, estimate: int, top: int, fresh: int) -> None:
     """Number, weight and newness of buyers or suppliers."""
-    zeros = 0
-    for byte in range(lay.BITS // 8):
-        union = r.bitmap[side, 0, byte] | r.bitmap[side, 1, byte]
-        for bit in range(8):
-            if not union >> bit & 1:
-                zeros += 1
+    zeros = lay.BITS
+    before = address_of(r.bitmap[side, 1])
+    for place in range(lay.BITS // 64):
+        union = load(address_of(r.bitmap[side, 0]) + 8 * place) | load(before + 8 * place)
+        zeros -= ones(union)
     if zeros < lay.BITS:
         out[estimate] = -lay.BITS * np.log(max(zeros, 1) / lay.BITS)
     largest = 0

@@ -9,7 +9,12 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
+from detectors.sentinels import FIRING
+from features.catalogue import NAMES
 from features.engine import EngineConfig, FeatureEngine
+from features.texts import json_texts
 
 
 def load_machine_code() -> None:
@@ -21,3 +26,6 @@ def load_machine_code() -> None:
     with Path(folder, f"tideline-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         FeatureEngine(EngineConfig(dedup_events=1))
+        vectors = np.zeros((1, len(NAMES)))
+        json_texts(vectors)
+        FIRING.met_by_each(vectors)

@@ -6,26 +6,28 @@ every restart.
 """
 
 import hashlib
-import operator
 from collections import Counter
-from itertools import compress
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Raw, Struct
 from numpy.typing import NDArray
+from xxhash import xxh3_128
 
 from credit.decide import command, decide
 from credit.policy import Policy, load_policy
 from detectors import episodes
-from detectors.assess import Verdict, assess
+from detectors.assess import HISTORY, Verdict, assess, without_history
 from detectors.default_risk import Model, ModelError, decode_model
 from detectors.holds import rests_on, standing
-from detectors.sentinels import Hit, cleared, evaluate
-from features.catalogue import FEATURE_VERSION, NAMES
+from detectors.sentinels import FIRING, Hit, cleared, evaluate
+from features.catalogue import FEATURE_VERSION, INDEX, NAMES
 from features.engine import Due, EngineConfig, FeatureEngine, Trigger
+from features.lending import NO_LENDING
 from features.lines import LogLine, decode_line
 from features.scan import scan
+from features.texts import json_texts
 from schemas import topics
 from schemas.codec import encode
 from schemas.outputs import Alert, Assessment, LimitChange
@@ -37,10 +39,40 @@ NO_CURRENCY = "XXX"
 _OUTCOMES = {"loan.defaulted": "defaulted", "loan.settled": "settled"}
 _LINE_COMMANDS = frozenset({"merchant.freeze", "merchant.release", "limit.override"})
 
+_TENURE = INDEX["tenure_days"]
+_COMMAND, _PROFILE, _LENDING = map(int, (Trigger.COMMAND, Trigger.PROFILE, Trigger.LENDING))
+_AT_ONCE = _COMMAND | _PROFILE | int(Trigger.CONTROL)
+"""Lines that change more than one merchant's numbers, or are answered by themselves."""
+_TRIGGER_NAMES = {int(trigger): trigger.name for trigger in Trigger}
+_WAITING_MAX = 256
 
-def _available(vector: list[float]) -> dict[str, float | None]:
-    """What is known, by name: NaN, which stands for not available, is not equal to itself."""
-    return dict(compress(zip(NAMES, vector, strict=True), map(operator.eq, vector, vector)))
+
+class _Waiting(NamedTuple):
+    """A merchant that is due and not assessed yet; nothing of it changes until then.
+
+    ``applied`` is the amount of an application at hand, ``outcome`` a label that the line gives,
+    ``held`` the feeds that its vector does without.
+    """
+
+    due: Due
+    line: LogLine | None
+    ledger: Ledger
+    applied: int | None
+    outcome: str | None
+    held: tuple[str, ...]
+
+
+class _Case(NamedTuple):
+    """One assessment under way. ``vector`` float64 in catalogue order, NaN where not available."""
+
+    waiting: _Waiting
+    vector: NDArray[np.float64]
+    merchant: str
+    currency: str
+    exposure_minor: int
+    causes: list[str]
+    hits: list[Hit]
+    verdict: Verdict
 
 
 class Genesis(Struct, kw_only=True, frozen=True):
@@ -83,6 +115,8 @@ class Scoring:
         self._model_digest = ""
         self._outputs: list[Output] = []
         self._partition = 0
+        self._waiting: dict[int, _Waiting] = {}
+        self._vectors = np.empty((_WAITING_MAX, len(NAMES)))
 
     @property
     def lines(self) -> int:
@@ -106,12 +140,17 @@ class Scoring:
         scanned = scan(record.value or b"")
         for due in self.engine.run(scanned):
             self._take(due, decode_line(scanned.line(due.line)) if due.line >= 0 else None)
+        self._settle()
         outputs, self._outputs = self._outputs, []
         self.position = record.offset + 1
         if outputs:
-            chain = hashlib.blake2b(bytes.fromhex(self.digest), digest_size=16)
+            # It finds accidents, not forgeries: what is fast serves best.
+            chain = xxh3_128(bytes.fromhex(self.digest))
             for output in outputs:
-                chain.update(output.topic.encode() + b"\0" + (output.value or b"") + b"\0")
+                value = output.value or b""
+                chain.update(output.topic.encode())
+                chain.update(b"\0%d\0" % len(value))
+                chain.update(value)
             self.digest = chain.hexdigest()
         return outputs
 
@@ -163,24 +202,27 @@ class Scoring:
     # --- lines and timers ------------------------------------------------------------------
 
     def _take(self, due: Due, line: LogLine | None) -> None:
-        if due.slot < 0:
+        slot, trigger = due.slot, due.trigger
+        if slot in self._waiting or len(self._waiting) == _WAITING_MAX or trigger & _AT_ONCE:
+            self._settle()
+        if slot < 0:
             assert line is not None
             self._control(line)
             return
-        ledger = self.ledgers.get(due.slot)
+        ledger = self.ledgers.get(slot)
         if ledger is None:
-            ledger = self.ledgers[due.slot] = Ledger()
+            ledger = self.ledgers[slot] = Ledger()
         applied, outcome = None, None
         if line is not None:
-            if due.trigger == Trigger.COMMAND:
+            if trigger == _COMMAND:
                 self._command(due, line, ledger)
                 return
-            if due.trigger == Trigger.PROFILE:
+            if trigger == _PROFILE:
                 ledger.update_profile(line)
                 if line.type != "credit.applied":
                     return
                 applied = line.amount
-            elif due.trigger == Trigger.LENDING:
+            elif trigger == _LENDING:
                 if line.type in ("limit.acknowledged", "limit.rejected"):
                     self.stats[line.type] += 1
                     return
@@ -188,8 +230,12 @@ class Scoring:
                 outcome = _OUTCOMES.get(line.type)
             if ledger.currency is None and line.currency is not None:
                 ledger.currency = line.currency
-        self._assess(due, line, ledger, applied, outcome)
-        self.engine.set_lending_deadline(due.slot, ledger.book.next_check_ms(due.as_of))
+        vector = self._vectors[len(self._waiting)]
+        vector[:] = due.vector
+        held = self._complete(slot, vector, ledger, due.as_of)
+        self._waiting[slot] = _Waiting(due, line, ledger, applied, outcome, held)
+        if ledger.loans is not None:
+            self.engine.set_lending_deadline(slot, ledger.loans.next_check_ms(due.as_of))
 
     def _control(self, line: LogLine) -> None:
         if line.type == "policy.activated":
@@ -272,33 +318,72 @@ class Scoring:
         self, slot: int, vector: NDArray[np.float64], ledger: Ledger, as_of: int
     ) -> tuple[str, ...]:
         """Make a vector of the engine whole but for its percentiles; the feeds it does without."""
-        ledger.book.fill(vector, as_of, ledger.line.limit_minor if ledger.line else 0)
+        if ledger.loans is None and ledger.line is None:
+            vector[NO_LENDING] = 0.0
+        else:
+            ledger.book.fill(vector, as_of, ledger.line.limit_minor if ledger.line else 0)
         return self.engine.hold_back(slot, vector)
 
     # --- assessment, episodes, line -----------------------------------------------------------
 
+    def _settle(self) -> None:
+        """Assess those that wait, in the order in which they fell due."""
+        if not self._waiting:
+            return
+        waiting = list(self._waiting.values())
+        vectors = self._vectors[: len(waiting)]
+        slots = np.fromiter(self._waiting, np.int64, len(waiting))
+        self._waiting.clear()
+        self.engine.compare(slots, [each.ledger.segment for each in waiting], vectors)
+        looked_at = zip(
+            waiting,
+            vectors,
+            json_texts(vectors),
+            FIRING.met_by_each(vectors),
+            HISTORY.met_by_each(vectors),
+            vectors[:, _TENURE].tolist(),
+            strict=True,
+        )
+        for each, vector, text, fires, known, tenure_days in looked_at:
+            self._assess(each, vector, text, fires, known, tenure_days)
+
     def _assess(
         self,
-        due: Due,
-        line: LogLine | None,
-        ledger: Ledger,
-        applied: int | None,
-        outcome: str | None,
+        waiting: _Waiting,
+        vector: NDArray[np.float64],
+        text: bytes,
+        fires: bool,
+        known: bool,
+        tenure_days: float,
     ) -> None:
-        merchant, at = self._merchant(due, line), due.as_of
-        held = self._complete(due.slot, due.vector, ledger, at)
-        self.engine.compare(due.slot, ledger.segment, due.vector)
-        vector: list[float] = due.vector.tolist()
+        due, line, ledger, applied, _, held = waiting
+        at = due.as_of
         currency = ledger.currency or self.engine.currency_of(due.slot)
-        hits = standing(evaluate(vector, ledger.segment, currency=currency), held)
-        verdict = assess(vector, self._model, hits, as_of=at, currency=currency)
-        causes = [line.event_id] if line is not None else [f"clock:{at}"]
-        currency = currency or NO_CURRENCY
-        self._emit_assessment(
-            due, vector, ledger, merchant, verdict, causes, currency, line, outcome
+        values = vector.tolist() if fires or known else []
+        hits: list[Hit] = []
+        if fires:
+            hits = standing(evaluate(values, ledger.segment, currency=currency), held)
+        if known:
+            verdict = assess(values, self._model, hits, as_of=at, currency=currency)
+        else:
+            verdict = without_history(tenure_days, hits)
+        if line is None:
+            merchant, causes = self.engine.index.id_of(due.slot), [f"clock:{at}"]
+        else:
+            merchant, causes = line.merchant_id, [line.event_id]
+        case = _Case(
+            waiting,
+            vector,
+            merchant,
+            currency or NO_CURRENCY,
+            ledger.book.exposure_minor,
+            causes,
+            hits,
+            verdict,
         )
-        evidence = [line.event_id] if line is not None else []
-        self._update_episodes(due, vector, ledger, merchant, hits, evidence, held)
+        self._emit_assessment(case, text)
+        if hits or ledger.episodes:
+            self._update_episodes(case)
         decision = decide(
             self._policy,
             ledger.line,
@@ -306,8 +391,8 @@ class Scoring:
             vector,
             merchant_id=merchant,
             segment=ledger.segment,
-            currency=currency,
-            drawn_minor=ledger.book.exposure_minor,
+            currency=case.currency,
+            drawn_minor=case.exposure_minor,
             as_of=at,
             causes=causes,
             hits=hits,
@@ -323,59 +408,40 @@ class Scoring:
             self._emit(topics.LIMIT_CHANGES, merchant, change)
             self.stats[f"limit_changes.{change.action}"] += 1
 
-    def _merchant(self, due: Due, line: LogLine | None) -> str:
-        return self.engine.index.id_of(due.slot) if line is None else line.merchant_id
-
-    def _emit_assessment(
-        self,
-        due: Due,
-        vector: list[float],
-        ledger: Ledger,
-        merchant: str,
-        verdict: Verdict,
-        causes: list[str],
-        currency: str,
-        line: LogLine | None,
-        outcome: str | None,
-    ) -> None:
+    def _emit_assessment(self, case: _Case, text: bytes) -> None:
+        due, line, ledger, _, outcome, _ = case.waiting
         ledger.assessments += 1
-        text = f"{merchant}\0{due.as_of}\0{ledger.assessments}".encode()
+        name = f"{case.merchant}\0{due.as_of}\0{ledger.assessments}".encode()
+        verdict = case.verdict
         assessment = Assessment(
-            assessment_id="as_" + hashlib.blake2b(text, digest_size=12).hexdigest(),
-            merchant_id=merchant,
+            assessment_id="as_" + hashlib.blake2b(name, digest_size=12).hexdigest(),
+            merchant_id=case.merchant,
             as_of=due.as_of,
             segment=ledger.segment,
-            trigger=line.type if line is not None else Trigger(due.trigger).name,
+            trigger=line.type if line is not None else _TRIGGER_NAMES[due.trigger],
             probability_of_default=verdict.probability_of_default,
             horizon_days=self._model.horizon_days,
             anomaly_score=verdict.anomaly_score,
             band=verdict.band,
-            exposure_minor=ledger.book.exposure_minor,
-            currency=currency,
+            exposure_minor=case.exposure_minor,
+            currency=case.currency,
             reasons=verdict.reasons,
-            features=_available(vector),
-            causes=causes,
+            features=cast(Any, Raw(text)),  # JSON already: it goes into the record as it is
+            causes=case.causes,
             model_version=self._model.version,
             policy_version=self._policy.version,
             feature_version=FEATURE_VERSION,
             outcome=outcome,  # type: ignore[arg-type]
         )
-        self._emit(topics.ASSESSMENTS, merchant, assessment)
+        self._emit(topics.ASSESSMENTS, case.merchant, assessment)
         self.stats[f"assessments.{verdict.band}"] += 1
 
-    def _update_episodes(
-        self,
-        due: Due,
-        vector: list[float],
-        ledger: Ledger,
-        merchant: str,
-        hits: list[Hit],
-        evidence: list[str],
-        held: tuple[str, ...],
-    ) -> None:
-        at = due.as_of
+    def _update_episodes(self, case: _Case) -> None:
+        due, line, ledger, _, _, held = case.waiting
+        at, merchant = due.as_of, case.merchant
+        evidence = [line.event_id] if line is not None else []
         seen = set()
-        for each in hits:
+        for each in case.hits:
             seen.add(each.kind)
             episode = ledger.episodes.get(each.kind)
             if episode is None:
@@ -388,7 +454,7 @@ class Scoring:
             episode, news = episodes.hit(episode, each.severity, each.reasons, evidence, at)
             self._put_episode(merchant, ledger, episode, news=news)
         for kind in sorted(ledger.episodes):
-            if kind not in seen and not rests_on(kind, held) and cleared(kind, vector):
+            if kind not in seen and not rests_on(kind, held) and cleared(kind, case.vector):
                 episode, news = episodes.clear(ledger.episodes[kind], at)
                 self._put_episode(merchant, ledger, episode, news=news)
 

@@ -44,6 +44,11 @@ def spread(base: list[float]) -> list[float]:
     return [base[i % len(base)] * (1 + i // len(base)) for i in range(len(MONEY))]
 
 
+def take(peers: Peers, slot: int, segment: str, vector: np.ndarray) -> None:
+    """One merchant."""
+    peers.update(np.array([slot]), [segment], vector[None])
+
+
 updates = st.lists(
     st.tuples(
         st.integers(0, 39),
@@ -81,7 +86,7 @@ def test_percentiles_are_those_of_the_oracle(stream) -> None:
     everyone = [(slot, "retail", spread([float(slot), 10.0, -5.0, 0.0])) for slot in range(25)]
     for slot, segment, money in [*everyone, *stream]:
         vector = vector_of(money)
-        peers.update(slot, segment, vector)
+        take(peers, slot, segment, vector)
         values = dict(zip(MONEY, map(exact, money), strict=True))
         expected = oracle.percentiles(str(slot), segment, values)
         for value, name in zip(vector[OWN:].tolist(), MONEY, strict=True):
@@ -93,24 +98,41 @@ def test_percentiles_are_those_of_the_oracle(stream) -> None:
 
 
 @settings(max_examples=50, deadline=None)
+@given(updates)
+def test_many_at_once_are_taken_one_after_the_other(stream) -> None:
+    one, other = Peers(), Peers()
+    for each in (one, other):
+        each.grow(40)
+        for slot in range(25):
+            take(each, slot, "retail", vector_of(spread([float(slot)])))
+    singly = [vector_of(money) for _, _, money in stream]
+    for (slot, segment, _), vector in zip(stream, singly, strict=True):
+        take(one, slot, segment, vector)
+    together = np.array([vector_of(money) for _, _, money in stream]).reshape(-1, len(NAMES))
+    other.update(np.array([s for s, _, _ in stream], np.int64), [s for _, s, _ in stream], together)
+    assert np.array_equal(np.array(singly).reshape(-1, len(NAMES)), together, equal_nan=True)
+    assert one.export(0, 40) == other.export(0, 40)
+
+
+@settings(max_examples=50, deadline=None)
 @given(updates, st.integers(0, 39), st.sampled_from(["retail", "food", "none yet"]))
 def test_a_look_shows_what_an_update_would_and_changes_nothing(stream, slot, segment) -> None:
     peers, other = Peers(), Peers()
     for each in (peers, other):
         each.grow(40)
         for number in range(25):
-            each.update(number, "retail", vector_of(spread([float(number)])))
+            take(each, number, "retail", vector_of(spread([float(number)])))
         for update in stream:
-            each.update(update[0], update[1], vector_of(update[2]))
+            take(each, update[0], update[1], vector_of(update[2]))
     seen, taken = vector_of(spread([3.0])), vector_of(spread([3.0]))
     before, names = peers.export(0, 40), list(peers.names)
     peers.look(slot, segment, seen)
     assert (peers.export(0, 40), peers.names) == (before, names)
     for each in (peers, other):
         again = vector_of(spread([3.0]))
-        each.update(slot, segment, again)
+        take(each, slot, segment, again)
         assert np.array_equal(again, seen, equal_nan=True)
-    other.update(slot, segment, taken)
+    take(other, slot, segment, taken)
     assert np.array_equal(taken, seen, equal_nan=True)
 
 
@@ -120,9 +142,9 @@ def test_a_restored_state_goes_on_as_if_nothing_had_happened(before, after) -> N
     one = Peers()
     one.grow(40)
     for slot in range(22):
-        one.update(slot, "retail", vector_of(spread([float(slot)])))
+        take(one, slot, "retail", vector_of(spread([float(slot)])))
     for slot, segment, money in before:
-        one.update(slot, segment, vector_of(money))
+        take(one, slot, segment, vector_of(money))
     other = Peers()
     other.import_names(one.names)
     for first in (0, 16, 32):
@@ -130,8 +152,8 @@ def test_a_restored_state_goes_on_as_if_nothing_had_happened(before, after) -> N
     assert other.export(0, 40) == one.export(0, 40)
     for slot, segment, money in after:
         vector, again = vector_of(money), vector_of(money)
-        one.update(slot, segment, vector)
-        other.update(slot, segment, again)
+        take(one, slot, segment, vector)
+        take(other, slot, segment, again)
         assert np.array_equal(vector, again, equal_nan=True)
     assert other.export(0, 40) == one.export(0, 40)
     assert other.names == one.names
@@ -141,17 +163,17 @@ def test_a_segment_that_everybody_had_left_is_there_after_a_restore() -> None:
     one = Peers()
     one.grow(40)
     for slot in range(30):
-        one.update(slot, f"{slot}", vector_of(spread([float(slot)])))
+        take(one, slot, f"{slot}", vector_of(spread([float(slot)])))
     for slot in range(30):
-        one.update(slot, "0", vector_of(spread([float(slot)])))
+        take(one, slot, "0", vector_of(spread([float(slot)])))
     other = Peers()
     other.import_names(one.names)
     other.import_(0, one.export(0, 40))
     for name in reversed(one.names):
         for slot in range(30):
             vector, again = vector_of(spread([7.0])), vector_of(spread([7.0]))
-            one.update(slot, name, vector)
-            other.update(slot, name, again)
+            take(one, slot, name, vector)
+            take(other, slot, name, again)
             assert np.array_equal(vector, again, equal_nan=True)
     assert other.export(0, 40) == one.export(0, 40)
 
@@ -161,7 +183,7 @@ def test_with_fewer_than_the_least_peers_there_is_no_percentile() -> None:
     peers.grow(PEERS_MIN)
     for slot in range(PEERS_MIN):
         vector = vector_of(spread([float(2**slot)]))
-        peers.update(slot, "retail", vector)
+        take(peers, slot, "retail", vector)
         assert np.isnan(vector[OWN:]).all() == (slot < PEERS_MIN - 1)
     assert vector[OWN] == 1 - 1 / (2 * PEERS_MIN)
 
@@ -170,7 +192,7 @@ def test_segments_beyond_the_bound_share_one() -> None:
     peers = Peers()
     peers.grow(SEGMENTS_MAX + 2)
     for slot in range(SEGMENTS_MAX + 2):
-        peers.update(slot, f"s{slot}", vector_of(spread([1.0])))
+        take(peers, slot, f"s{slot}", vector_of(spread([1.0])))
     assert peers.segment_of(SEGMENTS_MAX - 1) == f"s{SEGMENTS_MAX - 1}"
     assert {peers.segment_of(SEGMENTS_MAX + i) for i in range(2)} == {OTHER}
     restored = Peers()
@@ -178,7 +200,7 @@ def test_segments_beyond_the_bound_share_one() -> None:
     restored.import_(0, peers.export(0, SEGMENTS_MAX + 2))
     assert restored.segment_of(SEGMENTS_MAX + 1) == OTHER
     for each in (peers, restored):
-        each.update(0, "new", vector_of(spread([1.0])))
+        take(each, 0, "new", vector_of(spread([1.0])))
         assert each.segment_of(0) == OTHER
 
 
@@ -192,7 +214,7 @@ def test_a_merchant_takes_at_most_thirty_bytes() -> None:
 def test_damaged_state_is_refused() -> None:
     peers = Peers()
     peers.grow(2)
-    peers.update(0, "retail", vector_of(spread([1.0])))
+    take(peers, 0, "retail", vector_of(spread([1.0])))
     raw = peers.export(0, 2)
     restored = Peers()
     with pytest.raises(StateFormatError, match="merchant 0"):

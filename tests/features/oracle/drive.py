@@ -90,7 +90,7 @@ def drive(
             engine.set_lending_deadline(due.slot, book.next_check_ms(due.as_of))
             merchant, seen = engine.index.id_of(due.slot), first + due.line + 1
             engine.hold_back(due.slot, due.vector)
-            engine.compare(due.slot, "all", due.vector)
+            engine.compare(np.array([due.slot]), ["all"], due.vector[None])
             found.append(Assessed(seen, merchant, due.trigger, due.as_of, due.vector.copy()))
     return found
 
