@@ -343,11 +343,11 @@ class FeatureEngine:
             self._touch_slots(np.array([slot]))
 
     def _touch_blocks(self, first: int, after: int) -> None:
-        if after > first:
-            places = np.arange(first // _BLOCK_HASHES, (after - 1) // _BLOCK_HASHES + 1)
-            starts = np.append(places * _BLOCK_HASHES, after - 1)
-            starts[0] = first
-            self._dirty_blocks[:, np.unique(starts % self._ring.size // _BLOCK_HASHES)] = True
+        at, size = first, self._ring.size
+        while at < after:
+            place = at % size
+            self._dirty_blocks[:, place // _BLOCK_HASHES] = True
+            at += min(_BLOCK_HASHES - place % _BLOCK_HASHES, size - place)
 
     def export_page(self, page: int) -> bytes:
         """State of the merchants of a page."""

@@ -83,7 +83,7 @@ class LendingBook(Struct, gc=False):
     @property
     def exposure_minor(self) -> int:
         """Outstanding debt over all loans, in minor units."""
-        return sum(loan.outstanding_minor for loan in self.loans.values())
+        return sum([loan.outstanding_minor for loan in self.loans.values()])
 
     # --- lines ---------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ from ops.health import HealthServer
 from ops.kafka import consumer_config, producer_config, topic_name
 from ops.metrics import Metrics
 from ops.settings import Settings
+from schemas import topics
 from streams.alignment import Aligner
 from streams.host import Committed, Host, RunHost, Source
 from streams.intake import InputStopped
@@ -98,6 +99,7 @@ class Runtime:
         self._health = health
         self._clock_ms = clock_ms
         self._logical = {topic_name(settings, t): t for t in host.inputs}
+        self._names = {t: topic_name(settings, t) for t in topics.BY_NAME}
         self.group = f"{settings.kafka.topic_prefix}{host.role}"
         member = {"group.instance.id": host.instance} if host.instance else {}
         self._consumer = Consumer(
@@ -277,11 +279,11 @@ class Runtime:
         while True:
             try:
                 self._producer.produce(
-                    topic_name(self._settings, output.topic),
+                    self._names[output.topic],
                     value=output.value,
                     key=output.key,
                     partition=output.partition,
-                    headers=output.headers,
+                    headers=output.headers or None,
                 )
                 return
             except BufferError:
@@ -327,7 +329,7 @@ class Runtime:
 
     def _place(self, source: Source, *position: int | str) -> TopicPartition:
         """As the client wants it: real name, partition, and where given offset and metadata."""
-        return TopicPartition(topic_name(self._settings, source[0]), source[1], *position)
+        return TopicPartition(self._names[source[0]], source[1], *position)
 
     def _retrying(self, call: Callable[[], None]) -> None:
         """Retry what Kafka calls retriable, within a bound; anything else ends the process."""

@@ -60,6 +60,7 @@ class _Waiting(NamedTuple):
     applied: int | None
     outcome: str | None
     held: tuple[str, ...]
+    exposure_minor: int
 
 
 class _Case(NamedTuple):
@@ -69,7 +70,6 @@ class _Case(NamedTuple):
     vector: NDArray[np.float64]
     merchant: str
     currency: str
-    exposure_minor: int
     causes: list[str]
     hits: list[Hit]
     verdict: Verdict
@@ -233,9 +233,11 @@ class Scoring:
         vector = self._vectors[len(self._waiting)]
         vector[:] = due.vector
         held = self._complete(slot, vector, ledger, due.as_of)
-        self._waiting[slot] = _Waiting(due, line, ledger, applied, outcome, held)
+        exposure_minor = 0
         if ledger.loans is not None:
+            exposure_minor = ledger.loans.exposure_minor
             self.engine.set_lending_deadline(slot, ledger.loans.next_check_ms(due.as_of))
+        self._waiting[slot] = _Waiting(due, line, ledger, applied, outcome, held, exposure_minor)
 
     def _control(self, line: LogLine) -> None:
         if line.type == "policy.activated":
@@ -356,7 +358,7 @@ class Scoring:
         known: bool,
         tenure_days: float,
     ) -> None:
-        due, line, ledger, applied, _, held = waiting
+        due, line, ledger, applied, _, held, exposure_minor = waiting
         at = due.as_of
         currency = ledger.currency or self.engine.currency_of(due.slot)
         values = vector.tolist() if fires or known else []
@@ -376,7 +378,6 @@ class Scoring:
             vector,
             merchant,
             currency or NO_CURRENCY,
-            ledger.book.exposure_minor,
             causes,
             hits,
             verdict,
@@ -392,7 +393,7 @@ class Scoring:
             merchant_id=merchant,
             segment=ledger.segment,
             currency=case.currency,
-            drawn_minor=case.exposure_minor,
+            drawn_minor=exposure_minor,
             as_of=at,
             causes=causes,
             hits=hits,
@@ -409,7 +410,7 @@ class Scoring:
             self.stats[f"limit_changes.{change.action}"] += 1
 
     def _emit_assessment(self, case: _Case, text: bytes) -> None:
-        due, line, ledger, _, outcome, _ = case.waiting
+        due, line, ledger, _, outcome, _, exposure_minor = case.waiting
         ledger.assessments += 1
         name = f"{case.merchant}\0{due.as_of}\0{ledger.assessments}".encode()
         verdict = case.verdict
@@ -423,7 +424,7 @@ class Scoring:
             horizon_days=self._model.horizon_days,
             anomaly_score=verdict.anomaly_score,
             band=verdict.band,
-            exposure_minor=case.exposure_minor,
+            exposure_minor=exposure_minor,
             currency=case.currency,
             reasons=verdict.reasons,
             features=cast(Any, Raw(text)),  # JSON already: it goes into the record as it is
@@ -437,7 +438,7 @@ class Scoring:
         self.stats[f"assessments.{verdict.band}"] += 1
 
     def _update_episodes(self, case: _Case) -> None:
-        due, line, ledger, _, _, held = case.waiting
+        due, line, ledger, _, _, held, _ = case.waiting
         at, merchant = due.as_of, case.merchant
         evidence = [line.event_id] if line is not None else []
         seen = set()

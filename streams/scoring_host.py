@@ -22,6 +22,9 @@ from streams.scoring import Scoring
 CARRY_BYTES = 4 << 20
 """State of a running checkpoint that is compressed per transaction: keeps its pause short."""
 
+REPORT_EVERY_S = 0.05
+"""Metrics of a partition are set at most so often while records come, and at every tick."""
+
 
 class _Partition:
     def __init__(self, partition: int, artifacts: Artifacts, config: EngineConfig) -> None:
@@ -30,6 +33,7 @@ class _Partition:
         self.lines_at_checkpoint = 0
         self.checkpoint_at = time.monotonic()
         self.reported: Counter[str] = Counter()
+        self.report_due = 0.0
 
 
 class ScoringHost:
@@ -86,7 +90,10 @@ class ScoringHost:
         """Process one micro-batch."""
         hosted = self._partitions[record.partition]
         outputs = hosted.scoring.process(record)
-        self._report(hosted)
+        clock = time.monotonic()
+        if clock >= hosted.report_due:
+            hosted.report_due = clock + REPORT_EVERY_S
+            self._report(hosted)
         source_ms = next((v for n, v in record.headers if n == SOURCE_TIME_HEADER), None)
         if source_ms and outputs:
             alert = any(output.topic == topics.ALERTS for output in outputs)
@@ -105,6 +112,7 @@ class ScoringHost:
                     break
         for partition, hosted in self._partitions.items():
             scoring = hosted.scoring
+            self._report(hosted)
             self.report_feeds(partition, scoring.engine.feeds)
             self._metrics.activated(model=scoring.model_version, policy=scoring.policy_version)
         ages = [time.monotonic() - h.checkpoint_at for h in self._partitions.values()]
