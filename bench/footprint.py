@@ -1,7 +1,8 @@
-"""What a merchant with a long history takes: bytes of its row, and in a checkpoint.
+"""What a merchant with a long history takes: bytes of its row and in a checkpoint, and time.
 
-In this process: the growth part has many merchants with little history, whose rows are mostly
-zeros and compress well; this has few merchants with more than the longest window of history.
+In this process: the other parts have merchants with little history, whose rows are mostly zeros and
+compress well, and whose assessments say ``insufficient_history``; this has few merchants with more
+than the longest window of history, which are judged by the model.
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ PORTION_BYTES = 1 << 20
 
 
 def footprint(merchants: int) -> dict[str, Any]:
-    """Bytes per merchant after ``DAYS`` days of trade."""
+    """Bytes per merchant after ``DAYS`` days of trade, and what an assessment costs in them."""
     batch = events(
         merchants * DAYS * EVENTS_PER_DAY,
         merchants,
@@ -26,7 +27,8 @@ def footprint(merchants: int) -> dict[str, Any]:
         span_ms=DAYS * DAY_MS,
     )
     log = inprocess.log_records(inprocess.run_intake(inprocess.input_records(batch)).outputs)
-    _, scorings = inprocess.run_scoring(log)
+    timed, scorings = inprocess.run_scoring(log)
+    engine_s, due = inprocess.run_engine(log)
     known = pages = 0
     for partition, scoring in enumerate(scorings):
         known += len(scoring.engine.index)
@@ -43,5 +45,7 @@ def footprint(merchants: int) -> dict[str, Any]:
             "days": DAYS,
             "events_per_merchant": round(len(batch) / known),
             "changelog_bytes_per_merchant": round(pages / known),
+            "assessments": due,
+            "assessment_us_each": round((timed.seconds - engine_s) / due * 1e6, 1),
         },
     }

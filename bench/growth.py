@@ -29,6 +29,8 @@ from streams.checkpoints import latest_manifest
 from streams.reading import read_partition, reader
 from tideline.children import Child, start, stop
 
+FEW = 64
+"""Merchants in every partition, with as many events: the ring of known events is in memory."""
 TRADE_PER_MERCHANT = 2
 CHUNK = 50_000
 LINES = 250
@@ -44,8 +46,8 @@ _INTAKE = ["worker", "--roles", "intake"]
 
 
 def growth(bootstrap: str, folder: Path, sizes: Iterable[int], trade_min: int) -> dict[str, Any]:
-    """Figures by number of merchants; ``rss_bytes_per_merchant`` is against one merchant."""
-    base = _measure(bootstrap, folder, 1, trade_min)
+    """Figures by number of merchants; ``rss_bytes_per_merchant`` is against ``FEW`` merchants."""
+    base = _measure(bootstrap, folder, FEW, trade_min)
     found = []
     for merchants in sizes:
         if not fits(merchants):

@@ -160,7 +160,9 @@ def _growth(result: dict[str, Any]) -> str:
         text += (
             f"\nA merchant's row takes {_number(result['row_bytes'])} bytes; after "
             f"{history['days']} days and {history['events_per_merchant']} events it takes "
-            f"{_number(history['changelog_bytes_per_merchant'])} bytes of a checkpoint.\n"
+            f"{_number(history['changelog_bytes_per_merchant'])} bytes of a checkpoint. An "
+            f"assessment costs {history['assessment_us_each']:.0f} µs in that history, "
+            "model, reasons, decision and outputs included, its vector not.\n"
         )
     return text
 
