@@ -138,12 +138,14 @@ def wait_for(child: Child, stage: str, count: int) -> list[Sample]:
 
 
 def rate(samples: list[Sample], count: int, *, after: int = 0) -> float:
-    """Events/s between the first sample past ``after`` events and the last one before the end.
+    """Events/s between the first sample past ``after`` events and the last move before the end.
 
-    The end itself is left out: when exactly within the last pause it came is not known. A backlog
-    drained within two samples raises ``FatalError``.
+    The end itself is left out: when exactly within the last pause it came is not known; and so are
+    samples that only repeat the last move. A backlog drained within two samples raises
+    ``FatalError``.
     """
     busy = [sample for sample in samples if after < sample.done < count]
-    if len(busy) < 2 or busy[0].done == busy[-1].done:
+    if not busy or busy[0].done == busy[-1].done:
         raise FatalError(f"{count} events were drained too fast to time; raise --events")
-    return (busy[-1].done - busy[0].done) / (busy[-1].at - busy[0].at)
+    last = next(sample for sample in busy if sample.done == busy[-1].done)
+    return (last.done - busy[0].done) / (last.at - busy[0].at)

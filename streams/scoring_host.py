@@ -23,7 +23,7 @@ CARRY_BYTES = 4 << 20
 """State of a running checkpoint that is compressed per transaction: keeps its pause short."""
 
 REPORT_EVERY_S = 0.05
-"""Metrics of a partition are set at most so often while records come, and at every tick."""
+"""Metrics of a partition are set at most so often while records come, and at every commit."""
 
 
 class _Partition:
@@ -112,7 +112,6 @@ class ScoringHost:
                     break
         for partition, hosted in self._partitions.items():
             scoring = hosted.scoring
-            self._report(hosted)
             self.report_feeds(partition, scoring.engine.feeds)
             self._metrics.activated(model=scoring.model_version, policy=scoring.policy_version)
         ages = [time.monotonic() - h.checkpoint_at for h in self._partitions.values()]
@@ -147,6 +146,7 @@ class ScoringHost:
         """The next portion of the running checkpoint."""
         outputs: list[Output] = []
         for hosted in self._partitions.values():
+            self._report(hosted)
             outputs += hosted.checkpointer.carry(CARRY_BYTES)
         self._metrics.checkpoint_bytes.inc(sum(len(o.value or b"") for o in outputs))
         return outputs
