@@ -1,7 +1,8 @@
 """The probability of default: a decoded model version, its encoding and its score.
 
 A version is plain JSON, so a forged message can run no code; decoding checks all of it. The model
-is a logistic regression on standardised inputs, so each input's share of the log-odds is exact.
+adds up log-odds, of standardised inputs (a logistic regression) or of bins (a points scorecard), so
+each input's share is exact.
 """
 
 import math
@@ -11,6 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from detectors.bins import BIN_NAMES, MIDDLES, binned, feature_of, middle_of
 from detectors.prior import (
     MISSING_SHARE,
     PRIOR,
@@ -21,12 +23,16 @@ from detectors.prior import (
 from detectors.transform import INPUT_NAMES
 from features.catalogue import FEATURE_VERSION
 
-SCHEMA: Literal["tideline.default-risk/1"] = "tideline.default-risk/1"
+SCHEMA: Literal["tideline.default-risk/2"] = "tideline.default-risk/2"
+Kind = Literal["logistic", "scorecard"]
 Z_BOUND = 4.0
 """A standardised input counts as at most so many standard deviations, so that no single number,
 however absurd, decides alone."""
 _ENCODED_BYTES_MAX = 1 << 20
-_KNOWN = frozenset(INPUT_NAMES)
+_KNOWN: dict[str, frozenset[str]] = {
+    "logistic": frozenset(INPUT_NAMES),
+    "scorecard": frozenset(BIN_NAMES),
+}
 
 
 class ModelError(ValueError):
@@ -47,13 +53,16 @@ class Calibration(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
 class Model(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """One immutable version of the default-risk model.
 
-    ``weights``, ``means`` and ``variances`` (of the transformed inputs) are in the order of
-    ``features``. ``trained_until`` is the event time of the last label learnt (epoch milliseconds,
-    0 = none), ``horizon_days`` the span of the probability, ``parent`` the version it grew from.
+    ``features`` are inputs of ``detectors.transform``, or for a scorecard bins of
+    ``detectors.bins``; ``weights``, ``means`` and ``variances`` (of the transformed inputs; 0 and 1
+    for bins) are in their order. ``trained_from`` and ``trained_until`` are the event times of the
+    first and the last label learnt (epoch milliseconds, 0 = none), ``horizon_days`` the span of the
+    probability, ``parent`` the version that it took the place of.
     """
 
-    schema: Literal["tideline.default-risk/1"]
+    schema: Literal["tideline.default-risk/2"]
     version: str
+    kind: Kind
     feature_version: str
     features: tuple[str, ...]
     weights: tuple[float, ...]
@@ -62,6 +71,7 @@ class Model(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     variances: tuple[float, ...]
     horizon_days: int
     calibration: Calibration
+    trained_from: int
     trained_until: int
     n_learned: int
     n_defaults: int
@@ -103,7 +113,7 @@ def check_model(model: Model) -> None:
             f"model {name} was made for features {model.feature_version}, this release has "
             f"{FEATURE_VERSION}; publish a model made with it"
         )
-    unknown = [feature for feature in model.features if feature not in _KNOWN]
+    unknown = [feature for feature in model.features if feature not in _KNOWN[model.kind]]
     if unknown:
         raise ModelError(
             f"model {name}: `features` has {unknown[0]!r}, which is no input of this release"
@@ -135,13 +145,15 @@ def check_model(model: Model) -> None:
 
 
 def score(model: Model, inputs: Mapping[str, float]) -> tuple[float, dict[str, float]]:
-    """Probability of default within ``model.horizon_days``, and what each input added to it.
+    """Probability of default within ``model.horizon_days``, and what each feature added to it.
 
     Contributions are log-odds relative to the merchant that has the mean of every input: with
     ``base_log_odds(model)`` they sum to the log-odds of the probability. Inputs that are absent,
     or that never varied in training, contribute 0. ``inputs`` come from ``model_inputs``.
     """
     slope = model.calibration.slope
+    if model.kind == "scorecard":
+        inputs = binned(inputs)
     contributions = {}
     total = base_log_odds(model)
     parts = zip(model.features, model.weights, model.means, model.variances, strict=True)
@@ -150,7 +162,7 @@ def score(model: Model, inputs: Mapping[str, float]) -> tuple[float, dict[str, f
         if value is None or variance == 0.0:
             continue
         contribution = slope * weight * clip_z((value - mean) / variance**0.5)
-        contributions[name] = contribution
+        contributions[feature_of(name)] = contribution
         total += contribution
     return sigmoid(total), contributions
 
@@ -173,20 +185,23 @@ def sigmoid(log_odds: float) -> float:
     return odds / (1.0 + odds)
 
 
-def _prior() -> Model:
-    spread = MISSING_SHARE * (1 - MISSING_SHARE)
-    entries = [PRIOR.get(name, (MISSING_SHARE, spread**0.5, 0.0)) for name in INPUT_NAMES]
+def _prior(
+    kind: Kind, version: str, features: tuple[str, ...], entries: list[tuple[float, float, float]]
+) -> Model:
+    """A version of means, deviations and weights, with the prior's base."""
     return Model(
         schema=SCHEMA,
-        version=PRIOR_VERSION,
+        version=version,
+        kind=kind,
         feature_version=FEATURE_VERSION,
-        features=INPUT_NAMES,
+        features=features,
         weights=tuple(weight for _, _, weight in entries),
         intercept=math.log(PRIOR_PROBABILITY / (1 - PRIOR_PROBABILITY)),
         means=tuple(mean for mean, _, _ in entries),
         variances=tuple(deviation * deviation for _, deviation, _ in entries),
         horizon_days=PRIOR_HORIZON_DAYS,
         calibration=Calibration(),
+        trained_from=0,
         trained_until=0,
         n_learned=0,
         n_defaults=0,
@@ -198,5 +213,18 @@ def _prior() -> Model:
     )
 
 
-PRIOR_MODEL: Model = _prior()
+_SPREAD = (MISSING_SHARE * (1 - MISSING_SHARE)) ** 0.5
+PRIOR_MODEL: Model = _prior(
+    "logistic",
+    PRIOR_VERSION,
+    INPUT_NAMES,
+    [PRIOR.get(name, (MISSING_SHARE, _SPREAD, 0.0)) for name in INPUT_NAMES],
+)
 """The version in force from the first day: see ``detectors.prior``."""
+PRIOR_SCORECARD: Model = _prior(
+    "scorecard",
+    PRIOR_VERSION + "-scorecard",
+    BIN_NAMES,
+    [(0.0, 1.0, PRIOR[feature_of(name)][2] * MIDDLES[middle_of(name)]) for name in BIN_NAMES],
+)
+"""The same beliefs as points by bin, from which a scorecard starts to learn."""

@@ -1,15 +1,19 @@
-"""The learner: feature snapshots meet outcomes, a River model learns, versions are published.
+"""The learner: feature snapshots meet outcomes, challengers learn, versions are promoted.
 
-A pure object over ``risk.assessments``. Scoring never learns; it uses the versions published here,
-from the place in the log where they are activated. State is a set of keyed items, of which each
-transaction writes those that changed.
+A pure object over ``risk.assessments``. Outcomes pass the quarantine of labels, the contest of
+champion and challengers decides, and while the score drifts nothing is promoted. Scoring never
+learns; it uses the versions published here, from the place in the log where they are activated.
+State is a set of keyed items, of which each transaction writes those that changed.
 """
 
 import msgspec
 from msgspec import Struct
 
-from detectors.default_risk import PRIOR_MODEL, encode_model
-from detectors.learning import OnlineDefaultModel, should_publish
+from detectors.bins import BIN_NAMES, binned, feature_of
+from detectors.contest import Contest
+from detectors.default_risk import ModelError, encode_model
+from detectors.drift import Drift
+from detectors.quarantine import Held, Quarantine
 from detectors.transform import model_inputs
 from features.catalogue import NAMES
 from schemas import topics
@@ -24,7 +28,15 @@ SNAPSHOT_EVERY_MS = 28 * DAY_MS
 SNAPSHOTS_MAX = 6
 MATURITY_MS = 30 * DAY_MS
 """An outcome is learnt on features from at least so long before it, where there are any."""
-_MODEL_KEY = b"model/online"
+SCORE = "score"
+"""Name of the score among the variables of ``Learner.psi``."""
+_BAND = "band#"
+_BANDS = ("A", "B", "C", "D", "E")
+_VARIABLES: dict[str, tuple[str, ...]] = {
+    feature: tuple(name for name in BIN_NAMES if feature_of(name) == feature)
+    for feature in dict.fromkeys(map(feature_of, BIN_NAMES))
+} | {SCORE: tuple(_BAND + band for band in _BANDS)}
+_CONTEST_KEY, _DRIFT_KEY = b"contest", b"drift"
 
 
 class Snapshot(Struct, frozen=True, array_like=True):
@@ -34,17 +46,27 @@ class Snapshot(Struct, frozen=True, array_like=True):
     values: tuple[float | None, ...]
 
 
+class Case(Struct, frozen=True, array_like=True):
+    """What is learnt from one outcome: the merchant as it was known before."""
+
+    merchant_id: str
+    snapshot: Snapshot
+    exposure_minor: int
+
+
 class Counters(Struct, kw_only=True):
     """Progress of the learner."""
 
     published: int = 0
     learned: int = 0
     outcomes_without_history: int = 0
-    parent: str = PRIOR_MODEL.version
+    labels_held: int = 0
+    labels_given_up: int = 0
 
 
 class _State(Struct, kw_only=True):
-    model: bytes
+    contest: bytes
+    quarantine: Quarantine
     counters: Counters
 
 
@@ -53,18 +75,24 @@ class Learner:
 
     def __init__(self) -> None:
         self.counters = Counters()
-        self.model = OnlineDefaultModel.from_model(PRIOR_MODEL)
+        self.contest = Contest()
+        self.quarantine = Quarantine()
+        self.drift = Drift()
         self._snapshots: dict[str, list[Snapshot]] = {}
         self._changed: dict[str, None] = {}
-        self._model_changed = False
+        self._contest_changed = self._drift_changed = False
 
     def process(self, record: Record) -> list[Output]:
         """One assessment. Returns a model version and its activation when one is due."""
         assessment = _decode(record.value or b"")
         if assessment.outcome is not None:
-            return self._learn(assessment)
+            return self._take_outcome(assessment)
         self._remember(assessment)
         return []
+
+    def psi(self) -> dict[str, float]:
+        """Population stability index of every model input, and of the score by its bands."""
+        return self.drift.psi(_VARIABLES)
 
     def dirty(self) -> list[tuple[bytes, bytes]]:
         """Items that changed since the last call."""
@@ -72,19 +100,28 @@ class Learner:
             (b"snapshots/" + merchant.encode(), msgspec.msgpack.encode(self._snapshots[merchant]))
             for merchant in self._changed
         ]
-        if self._model_changed:
-            state = _State(model=self.model.snapshot(), counters=self.counters)
-            items.append((_MODEL_KEY, msgspec.msgpack.encode(state)))
+        if self._contest_changed:
+            state = _State(
+                contest=self.contest.snapshot(),
+                quarantine=self.quarantine,
+                counters=self.counters,
+            )
+            items.append((_CONTEST_KEY, msgspec.msgpack.encode(state)))
+        if self._drift_changed:
+            items.append((_DRIFT_KEY, msgspec.msgpack.encode(self.drift)))
         self._changed.clear()
-        self._model_changed = False
+        self._contest_changed = self._drift_changed = False
         return items
 
     def restore(self, items: dict[bytes, bytes]) -> None:
         """State as of the last commit, from the last value of every key."""
         for key, raw in items.items():
-            if key == _MODEL_KEY:
+            if key == _CONTEST_KEY:
                 state = msgspec.msgpack.decode(raw, type=_State)
-                self.model, self.counters = OnlineDefaultModel.restore(state.model), state.counters
+                self.contest = Contest.restore(state.contest)
+                self.quarantine, self.counters = state.quarantine, state.counters
+            elif key == _DRIFT_KEY:
+                self.drift = msgspec.msgpack.decode(raw, type=Drift)
             else:
                 merchant = key.removeprefix(b"snapshots/").decode()
                 self._snapshots[merchant] = msgspec.msgpack.decode(raw, type=list[Snapshot])
@@ -97,28 +134,58 @@ class Learner:
         kept.append(Snapshot(assessment.as_of, values))
         del kept[:-SNAPSHOTS_MAX]
         self._changed[assessment.merchant_id] = None
+        if assessment.band != "insufficient_history":
+            bins = binned(model_inputs(_floats(values)))
+            self.drift.note([*bins, _BAND + assessment.band])
+            self._drift_changed = True
 
-    def _learn(self, assessment: Assessment) -> list[Output]:
+    def _take_outcome(self, assessment: Assessment) -> list[Output]:
+        self._contest_changed = True
         kept = self._snapshots.get(assessment.merchant_id)
         if not kept:
             self.counters.outcomes_without_history += 1
-            self._model_changed = True
             return []
         mature = [s for s in kept if s.as_of <= assessment.as_of - MATURITY_MS]
-        snapshot = mature[-1] if mature else kept[0]
-        inputs = model_inputs([float("nan") if v is None else v for v in snapshot.values])
-        self.model.learn(inputs, assessment.outcome == "defaulted")
-        self.counters.learned += 1
-        self._model_changed = True
-        return self._publish(assessment.as_of) if should_publish(self.model) else []
+        case = Case(
+            assessment.merchant_id,
+            mature[-1] if mature else kept[0],
+            assessment.exposure_minor,
+        )
+        label = Held(
+            assessment.as_of, assessment.outcome == "defaulted", msgspec.msgpack.encode(case)
+        )
+        outputs: list[Output] = []
+        for ready in self.quarantine.take(label):
+            outputs += self._learn(ready)
+        self.counters.labels_held = len(self.quarantine.held)
+        self.counters.labels_given_up = self.quarantine.dropped
+        return outputs
 
-    def _publish(self, at: int) -> list[Output]:
+    def _learn(self, label: Held) -> list[Output]:
+        case = msgspec.msgpack.decode(label.snapshot, type=Case)
+        self.contest.learn(
+            _floats(case.snapshot.values),
+            label.defaulted,
+            at=label.at,
+            key=f"{case.merchant_id}\0{case.snapshot.as_of}",
+            exposure_minor=case.exposure_minor,
+        )
+        self.counters.learned += 1
+        winner = self.contest.winner(label.at)
+        if winner is None or self.quarantine.holding or self.drift.is_moving(_VARIABLES[SCORE]):
+            return []
+        return self._publish(winner, label.at)
+
+    def _publish(self, name: str, at: int) -> list[Output]:
+        version = f"default-risk-{self.counters.published + 1}"
+        try:
+            model = self.contest.promote(name, version=version, at=at)
+        except ModelError:
+            return []  # it has diverged: the champion stays, and the standings show it
         self.counters.published += 1
-        version = f"default-risk-{self.counters.published}"
-        model = self.model.to_model(version=version, parent=self.counters.parent, trained_until=at)
-        self.model.adopt(model)
+        # Another model gives other scores; from here on they are compared with its own first ones.
+        self.drift, self._drift_changed = Drift(), True
         raw = encode_model(model)
-        self.counters.parent = version
         activation = ModelActivated(
             event_id=f"activate-{version}-{content_digest(raw)}",
             merchant_id=GLOBAL_MERCHANT,
@@ -130,6 +197,10 @@ class Learner:
             Output(topics.MODELS, 0, version.encode(), raw),
             Output(topics.CONTROL, 0, GLOBAL_MERCHANT.encode(), encode(activation)),
         ]
+
+
+def _floats(values: tuple[float | None, ...]) -> list[float]:
+    return [float("nan") if value is None else value for value in values]
 
 
 _decode = msgspec.json.Decoder(Assessment).decode

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from detectors.default_risk import PRIOR_MODEL, decode_model, encode_model, score
-from detectors.learning import (
-    CLASS_MIN,
-    POSITIVE_WEIGHT,
-    PUBLISH_EVERY,
-    WINDOW,
-    OnlineDefaultModel,
-    should_publish,
+from detectors.default_risk import (
+    PRIOR_MODEL,
+    PRIOR_SCORECARD,
+    Model,
+    decode_model,
+    encode_model,
+    score,
 )
+from detectors.learning import POSITIVE_WEIGHT, OnlineDefaultModel
 from detectors.metrics import log_loss, roc_auc
 from detectors.transform import model_inputs
 from tests.detectors.merchants import vector_of
@@ -40,21 +40,26 @@ def samples(count: int, seed: int) -> Iterator[Sample]:
         yield model_inputs(vector), bad
 
 
-def learnt(count: int, seed: int = 1) -> OnlineDefaultModel:
-    model = OnlineDefaultModel.from_model(PRIOR_MODEL)
+def learnt(count: int, seed: int = 1, start: Model = PRIOR_MODEL) -> OnlineDefaultModel:
+    model = OnlineDefaultModel.from_model(start)
     for inputs, label in samples(count, seed):
         model.learn(inputs, label)
     return model
 
 
-def test_a_new_learner_says_what_its_model_says() -> None:
-    model = OnlineDefaultModel.from_model(PRIOR_MODEL)
+kinds = pytest.mark.parametrize("start", [PRIOR_MODEL, PRIOR_SCORECARD], ids=lambda m: m.kind)
+
+
+@kinds
+def test_a_new_learner_says_what_its_model_says(start: Model) -> None:
+    model = OnlineDefaultModel.from_model(start)
     for inputs, _ in samples(20, 2):
-        assert model.predict(inputs) == pytest.approx(score(PRIOR_MODEL, inputs)[0], abs=1e-12)
+        assert model.predict(inputs) == pytest.approx(score(start, inputs)[0], abs=1e-12)
 
 
-def test_the_score_of_a_version_equals_what_river_predicts() -> None:
-    model = learnt(300)
+@kinds
+def test_the_score_of_a_version_equals_what_river_predicts(start: Model) -> None:
+    model = learnt(300, start=start)
     version = model.to_model(version="v1", parent="prior-1", trained_until=5)
     version = decode_model(encode_model(version))
     for inputs, _ in samples(100, 3):
@@ -71,21 +76,21 @@ def test_predicting_learns_nothing() -> None:
     for inputs, _ in samples(30, 4):
         model.predict(inputs)
         model.predict_raw(inputs)
-    model.metrics()
     model.to_model(version="v1", parent=None, trained_until=0)
     assert model.snapshot() == before
 
 
+@kinds
 @pytest.mark.parametrize("stop", [0, 1, 99, 200])
-def test_restore_and_go_on_equals_never_having_stopped(stop: int) -> None:
+def test_restore_and_go_on_equals_never_having_stopped(start: Model, stop: int) -> None:
     stream = list(samples(200, 5))
-    model = OnlineDefaultModel.from_model(PRIOR_MODEL)
+    model = OnlineDefaultModel.from_model(start)
     for inputs, label in stream[:stop]:
         model.learn(inputs, label)
     model = OnlineDefaultModel.restore(model.snapshot())
     for inputs, label in stream[stop:]:
         model.learn(inputs, label)
-    assert model.snapshot() == learnt(200, 5).snapshot()
+    assert model.snapshot() == learnt(200, 5, start).snapshot()
 
 
 def test_another_process_learns_the_same_bits() -> None:
@@ -105,12 +110,13 @@ def test_another_process_learns_the_same_bits() -> None:
         assert bytes.fromhex(found.stdout) == learnt(60).snapshot()
 
 
-def test_learning_tells_the_classes_apart_better_than_the_prior() -> None:
-    model = learnt(600)
+@kinds
+def test_learning_tells_the_classes_apart_better_than_the_prior(start: Model) -> None:
+    model = learnt(600, start=start)
     fresh = list(samples(400, 6))
     labels = [label for _, label in fresh]
     ours = [model.predict(inputs) for inputs, _ in fresh]
-    prior = [score(PRIOR_MODEL, inputs)[0] for inputs, _ in fresh]
+    prior = [score(start, inputs)[0] for inputs, _ in fresh]
     assert log_loss(ours, labels) < log_loss(prior, labels)
     auc = roc_auc(ours, labels)
     assert auc is not None and auc > 0.85
@@ -152,58 +158,6 @@ def test_extreme_labels_and_inputs_keep_the_weights_finite() -> None:
 def test_foreign_bytes_are_no_snapshot() -> None:
     with pytest.raises(msgspec.DecodeError):
         OnlineDefaultModel.restore(b"\x80\x04\x95pickle")
-
-
-def test_publication_comes_every_so_many_labels_and_never_of_one_class() -> None:
-    model = OnlineDefaultModel.from_model(PRIOR_MODEL)
-    due = []
-    for n, (inputs, label) in enumerate(samples(200, 10), 1):
-        model.learn(inputs, label)
-        if should_publish(model):
-            due.append(n)
-    assert due and all(n % PUBLISH_EVERY == 0 for n in due)
-    single = OnlineDefaultModel.from_model(PRIOR_MODEL)
-    for inputs, _ in samples(100, 10):
-        single.learn(inputs, False)
-        assert not should_publish(single)
-    assert single.n_defaults < CLASS_MIN
-
-
-def test_a_challenger_worse_than_its_champion_is_not_published() -> None:
-    good = learnt(600).to_model(version="good", parent=None, trained_until=0)
-    poisoned = OnlineDefaultModel.from_model(good)
-    published = []
-    for inputs, label in samples(5 * PUBLISH_EVERY, 11):
-        poisoned.learn(inputs, not label)
-    for inputs, label in samples(10 * PUBLISH_EVERY, 12):
-        poisoned.outcomes[:-PUBLISH_EVERY] = []
-        poisoned.learn(inputs, label)
-        said = poisoned.metrics()
-        if should_publish(poisoned):
-            published.append(said)
-    assert all(m["challenger_log_loss"] <= m["champion_log_loss"] for m in published)
-    assert len(published) < 10
-
-
-def test_adoption_starts_a_new_comparison() -> None:
-    model = learnt(50)
-    version = model.to_model(version="v1", parent="prior-1", trained_until=0)
-    model.adopt(version)
-    assert model.metrics() == {"n": 0.0}
-    assert model.champion.version == "v1"
-    inputs, label = next(samples(1, 13))
-    model.learn(inputs, label)
-    assert model.metrics()["champion_log_loss"] == pytest.approx(
-        model.metrics()["challenger_log_loss"]
-    )
-
-
-def test_the_comparison_is_bounded() -> None:
-    model = learnt(30)
-    model.outcomes = model.outcomes * 100
-    inputs, label = next(samples(1, 14))
-    model.learn(inputs, label)
-    assert len(model.outcomes) == WINDOW
 
 
 def test_roc_auc_counts_ties_half() -> None:

@@ -65,15 +65,18 @@ def test_a_backlog_of_many_topics_is_logged_in_the_order_in_which_it_was_publish
             assert logged == sorted(logged)
 
 
-def test_real_invoices_with_the_learner_on_move_lines_and_activate_models(cluster) -> None:
+def real(format: str, *names: str) -> list[tuple[str, bytes | None, bytes]]:
+    """All events of a real data set."""
     if not DATA.is_dir():
         pytest.skip("the real data sets are not here")
-    paths = [DATA / "sme_invoices_labelled.parquet", DATA / "sme_labels.csv"]
-    published = records(paths, "sme-invoices", 400_000)
+    return records([DATA / name for name in names], format, 400_000)
+
+
+def test_real_invoices_move_lines(cluster) -> None:
+    published = real("sme-invoices", "sme_invoices_labelled.parquet", "sme_labels.csv")
     with cluster() as running:
         for name in ("a", "b"):
             running.start(name, "worker")
-        running.start("learner", "learner")
         running.publish(published)
         running.drain(len(published))
         for report in replay_log(running.settings, lambda *_: None, compare=True):
@@ -81,14 +84,28 @@ def test_real_invoices_with_the_learner_on_move_lines_and_activate_models(cluste
         changes = [msgspec.json.decode(v) for v in running.values(topics.LIMIT_CHANGES)]
         assert {"open", "increase", "decrease"} <= {c["action"] for c in changes}
         assert all(c["reasons"] and c["causes"] and c["policy_version"] for c in changes)
+
+
+def test_real_loans_with_the_learner_on_activate_models(cluster) -> None:
+    published = real("loans", "loans_previous.parquet", "loans_current.parquet")
+    with cluster() as running:
+        for name in ("a", "b"):
+            running.start(name, "worker")
+        running.start("learner", "learner")
+        running.publish(published)
+        running.drain(len(published))
         running.drain_learner()
         models = [msgspec.json.decode(v)["version"] for v in running.values(topics.MODELS)]
-        assert models, "82 outcomes must give at least one version"
-        running.drain(len(published) + len(models) * 4)
+        assert models, "thousands of outcomes must give at least one version"
+        running.drain(len(published) + len(models) * PARTITIONS)
+        for report in replay_log(running.settings, lambda *_: None, compare=True):
+            assert report.equal, f"{report}\n{running.logs()}"
         activated = Counter(
             line["version"] for line in running.log_lines() if line["type"] == "model.activated"
         )
-        assert activated == dict.fromkeys(models, 4), "each version, once in each partition"
+        assert activated == dict.fromkeys(models, PARTITIONS), (
+            "each version, once in each partition"
+        )
 
 
 def refused(case: Malformed, limits: Limits) -> str | None:

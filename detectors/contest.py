@@ -1,0 +1,199 @@
+"""Champion and challengers, judged prequentially: each says what it thinks, then learns.
+
+A challenger takes the champion's place by rule (``Contest.winner``), never because it is newer.
+"""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from detectors.default_risk import PRIOR_MODEL, PRIOR_SCORECARD, Model, score
+from detectors.floors import FLOORS, floors
+from detectors.learning import OnlineDefaultModel
+from detectors.metrics import log_loss, roc_auc
+from detectors.transform import model_inputs
+
+LOOK_EVERY = 25
+"""Labels between two looks at who wins."""
+CLASS_MIN = 3
+"""Labels of each class that a look rests on."""
+WINDOW = 500
+"""Labels over which all are compared, at most: those since the last promotion."""
+PACE_MS = 86_400_000
+"""Least event time between two promotions: a wrong one is found and rolled back before the next."""
+CAPACITY = 0.1
+"""Share of merchants that a desk can look at: what precision and recall are taken at."""
+CHAMPION = "champion"
+START: dict[str, Model] = {"logistic": PRIOR_MODEL, "scorecard": PRIOR_SCORECARD}
+"""The challengers, by name, and what each starts from."""
+
+
+class Outcome(Struct, frozen=True, array_like=True):
+    """One label with what everybody had said before learning it.
+
+    ``said`` are probabilities by name, ``naive`` the scores of ``floors`` in their order.
+    """
+
+    defaulted: bool
+    exposure_minor: int
+    said: dict[str, float]
+    naive: list[float]
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How one forecast or floor did over the labels of the window.
+
+    ``log_loss`` and ``calibration_error`` (mean forecast less the share of defaults) are None for a
+    floor, which states no probability; ``roc_auc`` is None while there is one class only. Precision
+    and recall are those of the riskiest ``CAPACITY`` of merchants, ``exposure_found`` the share of
+    the defaulted exposure among them.
+    """
+
+    n: int
+    defaults: int
+    log_loss: float | None
+    roc_auc: float | None
+    calibration_error: float | None
+    precision: float
+    recall: float | None
+    exposure_found: float | None
+
+
+class _State(Struct, kw_only=True, forbid_unknown_fields=True):
+    champion: Model
+    challengers: dict[str, bytes]
+    outcomes: list[Outcome]
+    promoted_at: int
+    labels: int
+
+
+class Contest:
+    """One champion, its challengers, and the labels since the last promotion."""
+
+    def __init__(self) -> None:
+        self.champion = PRIOR_MODEL
+        self.challengers = {n: OnlineDefaultModel.from_model(m) for n, m in START.items()}
+        self.outcomes: list[Outcome] = []
+        self.labels = 0
+        self._promoted_at = 0
+
+    def learn(
+        self, vector: list[float], defaulted: bool, *, at: int, key: str, exposure_minor: int
+    ) -> None:
+        """Note what everybody says of a merchant, then let the challengers learn its outcome.
+
+        ``vector`` is in catalogue order (NaN = not available), ``at`` the event time of the outcome
+        (epoch ms), ``key`` names merchant and time for the random floor.
+        """
+        inputs = model_inputs(vector)
+        said = {CHAMPION: score(self.champion, inputs)[0]}
+        said |= {name: each.predict(inputs) for name, each in self.challengers.items()}
+        naive = list(floors(vector, key=key).values())
+        self.outcomes.append(Outcome(defaulted, exposure_minor, said, naive))
+        del self.outcomes[:-WINDOW]
+        for each in self.challengers.values():
+            each.learn(inputs, defaulted, at)
+        self.labels += 1
+
+    def standings(self) -> dict[str, Standing]:
+        """Champion, challengers and floors over the window; empty without a label."""
+        if not self.outcomes:
+            return {}
+        labels = [o.defaulted for o in self.outcomes]
+        exposures = [o.exposure_minor for o in self.outcomes]
+        found = {}
+        for name in (CHAMPION, *self.challengers):
+            forecasts = [o.said[name] for o in self.outcomes]
+            found[name] = _standing(forecasts, labels, exposures, stated=True)
+        for i, name in enumerate(FLOORS):
+            ranked = [o.naive[i] for o in self.outcomes]
+            found[name] = _standing(ranked, labels, exposures, stated=False)
+        return found
+
+    def winner(self, at: int) -> str | None:
+        """The challenger that takes the champion's place now, or None.
+
+        Looked at every ``LOOK_EVERY`` labels, with at least ``CLASS_MIN`` of each class since the
+        last promotion and ``PACE_MS`` after it: the challenger with the least log loss, if that
+        does not exceed the champion's and it ranks better (ROC AUC) than every floor.
+        """
+        if self.labels % LOOK_EVERY or (self._promoted_at and at < self._promoted_at + PACE_MS):
+            return None
+        defaults = sum(o.defaulted for o in self.outcomes)
+        if min(defaults, len(self.outcomes) - defaults) < CLASS_MIN:
+            return None
+        standings = self.standings()
+        best = min(self.challengers, key=lambda name: _loss(standings[name]))
+        if _loss(standings[best]) > _loss(standings[CHAMPION]):
+            return None
+        floor = max(standings[name].roc_auc or 0.0 for name in FLOORS)
+        return best if (standings[best].roc_auc or 0.0) > floor else None
+
+    def promote(self, name: str, *, version: str, at: int) -> Model:
+        """Make a challenger's present state the champion, under a new version.
+
+        Raises ``ModelError`` if it has diverged; the champion then stays.
+        """
+        metrics = {
+            f"{who}.{field}": float(value)
+            for who, standing in self.standings().items()
+            for field, value in msgspec.structs.asdict(standing).items()
+            if value is not None
+        }
+        model = self.challengers[name].to_model(
+            version=version, parent=self.champion.version, trained_until=at, metrics=metrics
+        )
+        self.champion, self._promoted_at = model, at
+        self.outcomes.clear()
+        return model
+
+    def snapshot(self) -> bytes:
+        """All of the state, as msgpack."""
+        return msgspec.msgpack.encode(
+            _State(
+                champion=self.champion,
+                challengers={n: each.snapshot() for n, each in self.challengers.items()},
+                outcomes=self.outcomes,
+                promoted_at=self._promoted_at,
+                labels=self.labels,
+            )
+        )
+
+    @classmethod
+    def restore(cls, raw: bytes) -> "Contest":
+        """Inverse of ``snapshot``. Raises ``msgspec.DecodeError`` on other bytes."""
+        state = msgspec.msgpack.decode(raw, type=_State)
+        contest = cls()
+        contest.champion, contest.outcomes = state.champion, state.outcomes
+        contest.challengers = {
+            name: OnlineDefaultModel.restore(each) for name, each in state.challengers.items()
+        }
+        contest.labels, contest._promoted_at = state.labels, state.promoted_at
+        return contest
+
+
+def _loss(standing: Standing) -> float:
+    return math.inf if standing.log_loss is None else standing.log_loss
+
+
+def _standing(
+    forecasts: Sequence[float], labels: Sequence[bool], exposures: Sequence[int], *, stated: bool
+) -> Standing:
+    n, defaults = len(labels), sum(labels)
+    # Of equal forecasts the earlier label comes first: one order, and no luck in it.
+    riskiest = sorted(range(n), key=lambda i: -forecasts[i])[: max(1, math.floor(n * CAPACITY))]
+    hits = sum(labels[i] for i in riskiest)
+    lost = sum(e for e, label in zip(exposures, labels, strict=True) if label)
+    caught = sum(exposures[i] for i in riskiest if labels[i])
+    return Standing(
+        n=n,
+        defaults=defaults,
+        log_loss=log_loss(forecasts, labels) if stated else None,
+        roc_auc=roc_auc(forecasts, labels),
+        calibration_error=sum(forecasts) / n - defaults / n if stated else None,
+        precision=hits / len(riskiest),
+        recall=hits / defaults if defaults else None,
+        exposure_found=caught / lost if lost else None,
+    )

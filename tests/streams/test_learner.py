@@ -1,0 +1,121 @@
+"""The learner: labels in order of arrival, quarantine, promotion, and a restore that goes on."""
+
+import random
+from collections import Counter
+
+import msgspec
+
+from detectors.default_risk import decode_model
+from features.catalogue import NAMES
+from schemas import topics
+from schemas.outputs import Assessment
+from streams.learner import SCORE, Learner
+from streams.records import Output, Record
+from tests.detectors.merchants import vector_of
+
+DAY_MS = 86_400_000
+
+
+def assessment(merchant: str, as_of: int, outcome: str | None, **values: float) -> Record:
+    """One record of ``risk.assessments``."""
+    vector = vector_of(**values).tolist()
+    value = Assessment(
+        assessment_id="as",
+        merchant_id=merchant,
+        as_of=as_of,
+        segment="s",
+        trigger="t",
+        probability_of_default=0.1,
+        horizon_days=90,
+        anomaly_score=None,
+        band="D" if values.get("silence_days", 0) > 3 else "B",
+        exposure_minor=100,
+        currency="CNY",
+        reasons=[],
+        features={n: v for n, v in zip(NAMES, vector, strict=True) if v == v},
+        causes=[],
+        model_version="m",
+        policy_version="p",
+        feature_version="f",
+        outcome=outcome,  # type: ignore[arg-type]
+    )
+    return Record(topics.ASSESSMENTS, 0, 0, merchant.encode(), msgspec.json.encode(value), [], 0)
+
+
+def merchants(first: int, count: int, seed: int, *, flip: bool = False) -> list[Record]:
+    """Each is assessed, and 40 days later defaults or settles."""
+    rng = random.Random(seed)
+    records = []
+    for number in range(first, first + count):
+        bad = rng.random() < 0.2
+        at = number * DAY_MS // 8
+        values = {
+            "silence_days": rng.expovariate(1 / (8 if bad else 1)),
+            "repayment_late_share": min(max(rng.gauss(0.6 if bad else 0.1, 0.2), 0), 1),
+        }
+        records.append(assessment(f"m{number}", at, None, **values))
+        outcome = "defaulted" if bad or flip else "settled"
+        records.append(assessment(f"m{number}", at + 40 * DAY_MS, outcome, **values))
+    return records
+
+
+def process(learner: Learner, records: list[Record]) -> list[Output]:
+    return [output for record in records for output in learner.process(record)]
+
+
+def test_what_is_learnt_is_promoted_published_and_activated() -> None:
+    learner = Learner()
+    outputs = process(learner, merchants(0, 600, 1))
+    by_topic = Counter(output.topic for output in outputs)
+    assert by_topic[topics.MODELS] == by_topic[topics.CONTROL] == learner.counters.published > 0
+    first = decode_model(outputs[0].value or b"")
+    assert first.version == "default-risk-1" and first.parent == "prior-2"
+    activation = msgspec.json.decode(outputs[1].value or b"")
+    assert activation["type"] == "model.activated" and activation["version"] == first.version
+    assert learner.counters.learned == 600
+
+
+def test_a_restored_learner_goes_on_as_if_never_stopped() -> None:
+    records = merchants(0, 400, 2)
+    whole, one = Learner(), Learner()
+    expected = process(whole, records)
+    items: dict[bytes, bytes] = {}
+    found: list[Output] = []
+    for first in range(0, len(records), 97):
+        found += process(one, records[first : first + 97])
+        items |= dict(one.dirty())
+        one = Learner()
+        one.restore(items)
+    assert found == expected
+    assert one.contest.snapshot() == whole.contest.snapshot()
+    assert one.counters == whole.counters and one.psi() == whole.psi()
+
+
+def test_a_poisoned_burst_is_held_and_promotes_nobody() -> None:
+    learner = Learner()
+    process(learner, merchants(0, 400, 3))
+    learned = learner.counters.learned
+    outputs = process(learner, merchants(400, 100, 4, flip=True))
+    assert outputs == []
+    assert learner.counters.labels_held > 50
+    assert learner.counters.learned - learned < 30
+    process(learner, merchants(500, 110, 5))
+    assert learner.counters.labels_held == 0 and learner.counters.labels_given_up > 50
+
+
+def test_an_outcome_without_history_is_counted() -> None:
+    learner = Learner()
+    process(learner, [assessment("m", 5, "settled")])
+    assert learner.counters.outcomes_without_history == 1
+
+
+def test_another_population_shows_in_the_index() -> None:
+    learner = Learner()
+    for number in range(1_000):
+        learner.process(assessment(f"a{number}", number, None, silence_days=0.1))
+    assert learner.psi() == {}
+    for number in range(1_000):
+        learner.process(assessment(f"b{number}", number, None, silence_days=30.0))
+    psi = learner.psi()
+    assert psi["silence_days"] > 0.25 and psi[SCORE] > 0.25
+    assert psi["refund_share_28d"] < 0.01
