@@ -121,6 +121,27 @@ class Metrics:
             "restore_records_left", "Log records still to be replayed.", "partition"
         )
 
+        # Learner
+        self.labels_held = gauge("labels_held", "Labels in quarantine, unlike all before them.")
+        self.labels_given_up = gauge(
+            "labels_given_up", "Labels of bursts that did not last: never learnt."
+        )
+        self.model_log_loss = gauge(
+            "model_log_loss",
+            "Mean log loss of champion and challengers since the last promotion.",
+            "who",
+        )
+        self.model_auc = gauge(
+            "model_roc_auc_ratio",
+            "Ranking of champion, challengers and naive floors since the last promotion.",
+            "who",
+        )
+        self.drift_psi = gauge(
+            "drift_psi_ratio",
+            "Population stability index of a model input, or of the score.",
+            "feature",
+        )
+
         # Sink
         self.sink_rows = counter("sink_rows_total", "Rows stored.", "table")
         self.sink_flush_seconds = histogram(
@@ -228,6 +249,30 @@ class Metrics:
         self.event_to_output.observe(delay)
         if alert:
             self.event_to_alert.observe(delay)
+
+    def learner_state(
+        self,
+        *,
+        held: int,
+        given_up: int,
+        standings: Mapping[str, tuple[float | None, float | None]],
+        psi: Mapping[str, float],
+    ) -> None:
+        """What the learner knows: ``standings`` are log loss and ROC AUC by name, None = unknown.
+
+        What is unknown, or of a window that a promotion ended, is not shown.
+        """
+        self.labels_held.set(held)
+        self.labels_given_up.set(given_up)
+        for shown in (self.model_log_loss, self.model_auc, self.drift_psi):
+            shown.clear()
+        for who, (loss, auc) in standings.items():
+            if loss is not None:
+                self.model_log_loss.labels(who).set(loss)
+            if auc is not None:
+                self.model_auc.labels(who).set(auc)
+        for feature, value in psi.items():
+            self.drift_psi.labels(feature).set(value)
 
     def add_scoring(self, increments: Mapping[str, int]) -> None:
         """What scoring counted since the last call, by its own names."""

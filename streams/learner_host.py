@@ -23,6 +23,7 @@ class LearnerHost:
         self._metrics = metrics
         self._learner: Learner | None = None
         self._taken = self._given = self._last_timestamp_ms = 0
+        self._unshown = False
 
     def assign(self, committed: dict[Source, Committed]) -> None:
         """State as of the last commit; nothing is replayed."""
@@ -35,6 +36,7 @@ class LearnerHost:
                 for message in read_partition(self._settings, topics.LEARNER_STATE, partition):
                     items[message.key()] = message.value()
         self._learner.restore(items)
+        self._unshown = True
 
     def revoke(self, sources: list[Source]) -> None:
         """Only at the end of the process, or when another learner takes over."""
@@ -44,15 +46,30 @@ class LearnerHost:
         """Process one assessment."""
         assert self._learner is not None
         outputs = self._learner.process(record)
+        self._unshown = True
         self._taken += 1
         self._given += len(outputs)
         self._last_timestamp_ms = record.timestamp_ms
         return outputs
 
     def tick(self, now_ms: int) -> list[Output]:
-        """Nothing depends on the clock here."""
+        """Show what changed; no output depends on the clock."""
         self._metrics.last_processed("learner", now_ms)
+        if self._learner is not None and self._unshown:
+            self._unshown = False
+            self._show(self._learner)
         return []
+
+    def _show(self, learner: Learner) -> None:
+        self._metrics.learner_state(
+            held=learner.counters.labels_held,
+            given_up=learner.counters.labels_given_up,
+            standings={
+                name: (standing.log_loss, standing.roc_auc)
+                for name, standing in learner.contest.standings().items()
+            },
+            psi=learner.psi(),
+        )
 
     def drain(self) -> list[Output]:
         """The changed items of the state."""

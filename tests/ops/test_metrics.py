@@ -19,6 +19,9 @@ PLAIN_GAUGES = {
     "tideline_feed_unavailable",
     "tideline_feed_merchants_seen",
     "tideline_feed_merchants_expected",
+    "tideline_labels_held",
+    "tideline_labels_given_up",
+    "tideline_model_log_loss",
 }
 
 

@@ -1,0 +1,34 @@
+"""What the learner shows on /metrics."""
+
+from prometheus_client.exposition import generate_latest
+
+from ops.metrics import Metrics
+from ops.settings import load_settings
+from streams.learner_host import LearnerHost
+
+from .test_learner import assessment, merchants
+
+
+def test_standings_quarantine_and_drift_are_shown_at_a_tick() -> None:
+    metrics = Metrics()
+    host = LearnerHost(load_settings(), metrics)
+    host.assign({})
+    for record in merchants(0, 420, 3):
+        host.take(record, 0)
+    before = generate_latest(metrics.registry).decode()
+    assert 'tideline_model_log_loss{who="champion"}' not in before
+    host.tick(1)
+    shown = generate_latest(metrics.registry).decode()
+    for who in ("champion", "logistic", "scorecard"):
+        assert f'tideline_model_log_loss{{who="{who}"}}' in shown
+    assert 'tideline_model_roc_auc_ratio{who="smallness"}' in shown
+    for record in merchants(420, 100, 4, flip=True):
+        host.take(record, 0)
+    host.tick(2)
+    shown = generate_latest(metrics.registry).decode()
+    held = next(line for line in shown.splitlines() if line.startswith("tideline_labels_held "))
+    assert float(held.split()[1]) > 50
+    for number in range(2_200):
+        host.take(assessment(f"x{number}", number, None, silence_days=0.1), 0)
+    host.tick(3)
+    assert 'tideline_drift_psi_ratio{feature="score"}' in generate_latest(metrics.registry).decode()
