@@ -7,7 +7,8 @@ each input's share is exact.
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -50,7 +51,17 @@ class Calibration(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     offset: float = 0.0
 
 
-class Model(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class Part(NamedTuple):
+    """One input as it is scored: its share of the log-odds is ``factor * z``."""
+
+    name: str
+    feature: str
+    factor: float
+    mean: float
+    deviation: float
+
+
+class Model(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, dict=True):
     """One immutable version of the default-risk model.
 
     ``features`` are inputs of ``detectors.transform``, or for a scorecard bins of
@@ -80,6 +91,16 @@ class Model(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     metrics: dict[str, float]
     seed: int
     parent: str | None
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The inputs that ever varied in training, in order."""
+        rows = zip(self.features, self.weights, self.means, self.variances, strict=True)
+        return tuple(
+            Part(name, feature_of(name), self.calibration.slope * weight, mean, variance**0.5)
+            for name, weight, mean, variance in rows
+            if variance > 0
+        )
 
 
 def encode_model(model: Model) -> bytes:
@@ -151,19 +172,16 @@ def score(model: Model, inputs: Mapping[str, float]) -> tuple[float, dict[str, f
     ``base_log_odds(model)`` they sum to the log-odds of the probability. Inputs that are absent,
     or that never varied in training, contribute 0. ``inputs`` come from ``model_inputs``.
     """
-    slope = model.calibration.slope
     if model.kind == "scorecard":
         inputs = binned(inputs)
     contributions = {}
     total = base_log_odds(model)
-    parts = zip(model.features, model.weights, model.means, model.variances, strict=True)
-    for name, weight, mean, variance in parts:
+    for name, feature, factor, mean, deviation in model.parts:
         value = inputs.get(name)
-        if value is None or variance == 0.0:
-            continue
-        contribution = slope * weight * clip_z((value - mean) / variance**0.5)
-        contributions[feature_of(name)] = contribution
-        total += contribution
+        if value is not None:
+            contribution = factor * clip_z((value - mean) / deviation)
+            contributions[feature] = contribution
+            total += contribution
     return sigmoid(total), contributions
 
 
@@ -174,7 +192,8 @@ def base_log_odds(model: Model) -> float:
 
 def clip_z(z: float) -> float:
     """A standardised input within its bounds."""
-    return min(max(z, -Z_BOUND), Z_BOUND)
+    # Comparisons cost a third of calls of min and max, and this is called for every input.
+    return -Z_BOUND if z < -Z_BOUND else Z_BOUND if z > Z_BOUND else z
 
 
 def sigmoid(log_odds: float) -> float:

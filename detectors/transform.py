@@ -30,10 +30,23 @@ IDENTITY_MAX = 100.0
 LOG_MAX = 50.0
 """Above log1p and asinh of any amount that fits 64 bits."""
 
+
+def _log1p(value: float) -> float:
+    return min(math.log1p(value), LOG_MAX) if value > 0 else 0.0
+
+
+def _asinh(value: float) -> float:
+    return min(max(math.asinh(value), -LOG_MAX), LOG_MAX)
+
+
+def _identity(value: float) -> float:
+    return -IDENTITY_MAX if value < -IDENTITY_MAX else min(value, IDENTITY_MAX)
+
+
 _TRANSFORMS: Mapping[str, Callable[[float], float]] = {
-    "log1p": lambda value: min(math.log1p(max(value, 0.0)), LOG_MAX),
-    "asinh": lambda value: min(max(math.asinh(value), -LOG_MAX), LOG_MAX),
-    "identity": lambda value: min(max(value, -IDENTITY_MAX), IDENTITY_MAX),
+    "log1p": _log1p,
+    "asinh": _asinh,
+    "identity": _identity,
 }
 _PLAN = tuple(
     (i, f.name, _TRANSFORMS[f.transform]) for i, f in enumerate(CATALOGUE) if f.name in PRIOR
@@ -55,9 +68,11 @@ def model_inputs(vector: Vector) -> dict[str, float]:
     """
     values = as_floats(vector)
     inputs = {}
+    isfinite = math.isfinite
     for i, name, transform in _PLAN:
-        if math.isfinite(values[i]):
-            inputs[name] = transform(values[i])
+        value = values[i]
+        if isfinite(value):
+            inputs[name] = transform(value)
     for i, name in _FLAGS:
-        inputs[name] = 0.0 if math.isfinite(values[i]) else 1.0
+        inputs[name] = 0.0 if isfinite(values[i]) else 1.0
     return inputs
