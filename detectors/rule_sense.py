@@ -82,7 +82,8 @@ def _threshold(test: FileTest, path: Path) -> Iterator[Problem]:
         if not low <= bound <= high:
             yield (
                 at,
-                f"is {bound:g}, but {test.feature} ({feature.unit}) lies in {low:g} to {high:g}",
+                f"is {bound:g}, but {test.feature} ({feature.unit}) is {low:g} to {high:g}; "
+                "give a threshold within that",
             )
     elif test.times == test.feature:
         yield (*path, "times"), "is the feature itself; name its usual level"
