@@ -19,7 +19,7 @@ class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
     """One merchant's state; changed only by its own lines and timers, in log order.
 
     ``met_since`` and ``cooling`` are what ``detectors.lasting`` remembers, at most one entry per
-    kind of the rule book each.
+    kind of the rule book each, None for none: so it is for nearly all.
     """
 
     segment: str = NO_SEGMENT
@@ -29,8 +29,8 @@ class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
     loans: LendingBook | None = None
     line: Line | None = None
     episodes: dict[str, Episode] = field(default_factory=dict)
-    met_since: dict[str, int] = field(default_factory=dict)
-    cooling: dict[str, Cooling] = field(default_factory=dict)
+    met_since: dict[str, int] | None = None
+    cooling: dict[str, Cooling] | None = None
     assessments: int = 0
 
     @property

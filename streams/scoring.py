@@ -230,6 +230,8 @@ class Scoring:
             kind = "model" if line.type == "model.activated" else line.artifact or "policy"
             if not self._versions.activate(kind, str(line.version), str(line.digest)):
                 self.stats["models_refused"] += 1
+            elif kind != "model" and (lacking := self._versions.kinds_without_rule()):
+                self.stats["freeze_kinds_without_rule"] += len(lacking)
         elif line.type in ("automation.pause", "automation.resume"):
             self.paused = line.type == "automation.pause"
 
@@ -400,7 +402,8 @@ class Scoring:
         rules = self._versions.rules
         if vector is not None:
             met = standing(met_rules(rules, vector, ledger.segment, currency=currency), held)
-        hits, ledger.met_since = lasting(rules, met, ledger.met_since, at, held)
+        hits, since = lasting(rules, met, ledger.met_since or {}, at, held)
+        ledger.met_since = since or None
         return unyielding(rules, hits)
 
     def _emit_assessment(self, case: _Case, text: bytes) -> None:
@@ -438,7 +441,7 @@ class Scoring:
             seen.add(each.kind)
             episode = ledger.episodes.get(each.kind)
             if episode is None:
-                if not may_open(ledger.cooling, each, at):
+                if ledger.cooling and not may_open(ledger.cooling, each, at):
                     continue
                 episode = episodes.open_episode(
                     merchant, each.kind, each.severity, each.reasons, evidence, at
@@ -461,7 +464,7 @@ class Scoring:
         if episode.state == "closed":
             ledger.episodes.pop(episode.kind, None)
             rules, at = self._versions.rules, episode.updated_at
-            ledger.cooling = cooling_after(rules, ledger.cooling, episode, at)
+            ledger.cooling = cooling_after(rules, ledger.cooling or {}, episode, at) or None
         else:
             ledger.episodes[episode.kind] = episode
         if not news:

@@ -58,6 +58,10 @@ class Versions:
         self.stamps = self._stamps()
         return True
 
+    def kinds_without_rule(self) -> list[str]:
+        """Kinds that the policy freezes on and the rules lack: no alert of theirs ever comes."""
+        return [kind for kind in self.policy.freeze.critical_kinds if kind not in self.rules.kinds]
+
     def named(self) -> dict[str, Named]:
         """By kind, for a checkpoint."""
         versions = {

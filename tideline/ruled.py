@@ -66,7 +66,7 @@ def _traced(found: Explained) -> list[RuleSeen]:
         found.vector,
         found.segment,
         at=found.as_of,
-        met_since=found.ledger.met_since,
+        met_since=found.ledger.met_since or {},
         open_kinds=found.ledger.episodes,
         held=found.held,
     )

@@ -301,3 +301,25 @@ def test_the_episode_of_a_kind_that_new_rules_lack_waits_for_the_desk() -> None:
     assert list(shop.scoring.ledgers[0].episodes) == ["many_cancelled"]
     shop.close(alert)
     assert not shop.scoring.ledgers[0].episodes
+
+
+def test_a_merchant_on_whom_nothing_fires_is_looked_at_by_no_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[float] = []
+    monkeypatch.setattr("streams.scoring.met_rules", lambda *_, **__: looked.append(1) or [])
+    shop = Shop()
+    shop.trade(60)
+    assert len(shop.assessments) > 50 and looked == []
+    shop.publish(rule_file())
+    shop.trade(30, cancelled=6)
+    assert looked
+
+
+def test_a_policy_that_freezes_on_kinds_without_a_rule_is_counted() -> None:
+    shop = Shop()
+    assert shop.scoring.stats["freeze_kinds_without_rule"] == 0
+    shop.publish(builtin_rules().replace("version: sentinels-2", "version: same-again"))
+    assert shop.scoring.stats["freeze_kinds_without_rule"] == 0
+    shop.publish(rule_file())
+    assert shop.scoring.stats["freeze_kinds_without_rule"] == 4
