@@ -31,6 +31,7 @@ def problems(file: RuleFile) -> Iterator[Problem]:
         yield from faults
         if not faults:
             yield from _feeds(rule, at)
+            yield from _floors(rule, at)
             yield from _reach(rule, at)
             yield from _hold(rule, at)
         yield from _yields(rule, at, file)
@@ -111,6 +112,23 @@ def _feeds(rule: FileRule, at: Path) -> Iterator[Problem]:
             yield path, f"is {feed} for the second time; keep one"
         if feed not in used:
             yield path, f"is {feed}, which no feature of the rule needs; remove it"
+
+
+def _floors(rule: FileRule, at: Path) -> Iterator[Problem]:
+    """Multiples of what may be 0: any sale is at least twice a usual of none."""
+    for number, level in enumerate(rule.levels):
+        tests = (*rule.evidence, *level.given, *level.tests)
+        floored = {t.feature for t in tests if t.times is None and t.ge is not None and t.ge > 0}
+        for place, test in enumerate(level.tests):
+            if test.times is None:
+                continue
+            enough = {test.times} if test.le is not None else {test.times, test.feature}
+            if not enough & floored:
+                yield (
+                    (*at, "levels", str(number), "tests", str(place)),
+                    f"is a multiple of {test.times}, which may be 0; also ask for "
+                    f"{' or '.join(sorted(enough))} of some size (`ge` above 0)",
+                )
 
 
 def _reach(rule: FileRule, at: Path) -> Iterator[Problem]:

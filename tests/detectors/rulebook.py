@@ -138,7 +138,7 @@ PLANTED: dict[str, Planted] = {
     "reviews_fall": {"review_mean_4w": 3.0},
     "late_deliveries": {"late_delivery_share_28d": 0.4},
     "parcels_lost": {"lost_share_28d": 0.06},
-    "parcels_returned": {"return_share_28d": 0.55, "refund_share_28d": 0.04},
+    "parcels_returned": {"return_share_28d": 0.55, "refund_share_28d": 0.06},
     "dispatch_slowdown": {"dispatch_delay_7d_hours": 80, "dispatch_delay_28d_hours": 38},
     "parcels_stuck": {"in_transit_14d_parcels": 70},
     "settlement_shortfall": {"settlement_to_sales_28d_ratio": 0.4},

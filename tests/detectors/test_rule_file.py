@@ -152,6 +152,18 @@ def test_rules_that_yield_in_a_ring_are_refused() -> None:
         load_rules(text)
 
 
+@pytest.mark.parametrize("op", ["ge", "le"])
+def test_a_multiple_of_what_may_be_nothing_needs_a_floor(op: str) -> None:
+    """Twice a usual of 0 is no more than 0."""
+    usual = SMALL.replace("ge: 2, times", f"{op}: 2, times")
+    text = usual.replace("ge: 0.2}", "ge: 0}").replace("ge: 0.1}", "ge: 0}")
+    with pytest.raises(RulesError, match=r"which may be 0; also ask for .* of some size") as caught:
+        load_rules(text)
+    assert caught.value.line == 15
+    assert faults(text.replace("sales_count_28d, ge: 30", "refund_share_usual, ge: 0.01")) == []
+    assert bool(faults(usual)) == (op == "le"), "a floor of the feature itself keeps only a rise"
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     text = SMALL.replace("feature: refund_share_28d, ge: 0.2}", "feature: nothing, ge: 0.2}")
     text = text.replace("dispute_share_28d, ge: 0.02}", "dispute_share_28d, ge: 2}")
