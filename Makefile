@@ -28,6 +28,8 @@ bench: $(STAMP)
 schema: $(STAMP)
 	$(BIN)/tideline schema --out schemas/generated
 	$(BIN)/tideline features --markdown > docs/features.md
+	$(BIN)/tideline rules --markdown > docs/rules.md
+	$(BIN)/tideline rules --schema > detectors/rulebooks/rules.schema.json
 
 # Dependencies are installed from the lock file with hashes, then the project itself.
 $(STAMP): requirements.lock pyproject.toml

@@ -28,6 +28,7 @@ class Case(Struct, kw_only=True, frozen=True):
     causes: list[str]
     model_version: str
     feature_version: str
+    rules_version: str = ""
 
 
 def change_line(
@@ -86,6 +87,7 @@ def change_line(
         policy_version=case.policy.version,
         feature_version=case.feature_version,
         actor=actor,
+        rules_version=case.rules_version,
     )
     return after, change
 

@@ -27,6 +27,7 @@ def command(
     expires_at: int | None = None,
     model_version: str,
     feature_version: str,
+    rules_version: str = "",
 ) -> Changed | None:
     """The line and its change after a desk command, or None where the command has no effect.
 
@@ -49,6 +50,7 @@ def command(
         causes=[cause],
         model_version=model_version,
         feature_version=feature_version,
+        rules_version=rules_version,
     )
     if kind == "merchant.freeze":
         if line.frozen_by == "desk":

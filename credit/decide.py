@@ -45,6 +45,7 @@ def decide(
     applied_minor: int | None = None,
     model_version: str,
     feature_version: str,
+    rules_version: str = "",
 ) -> Changed | None:
     """The next state of a merchant's line and the change that leads there, or None to stay.
 
@@ -76,6 +77,7 @@ def decide(
         causes=causes,
         model_version=model_version,
         feature_version=feature_version,
+        rules_version=rules_version,
     )
     values = as_floats(vector)
     frozen_for = _freeze_reasons(policy, values, hits, held, currency)

@@ -1,82 +1,72 @@
-"""Sentinels: the rules of ``detectors.rules`` over one feature vector."""
+"""Sentinels: the rules of a rule book over one feature vector."""
 
 from collections.abc import Sequence
 from math import isnan
-from typing import NamedTuple
 
 from msgspec import Struct
 
-from detectors.checks import AnyOf, Placed, are_met, place
+from detectors.checks import Placed, are_met
 from detectors.reasons import Currency, make_reason
-from detectors.rules import KINDS, RULES, SENTINEL_VERSION, Level, Rule
+from detectors.rules import SEVERITY_RANK, EventFeed, PlacedRule, RuleBook
 from detectors.vectors import Vector, as_floats
 from schemas.outputs import Reason, Severity
 
-__all__ = ["FIRING", "KINDS", "SENTINEL_VERSION", "SEVERITY_RANK", "Hit", "cleared", "evaluate"]
-
-SEVERITY_RANK: dict[str, int] = {"info": 0, "warning": 1, "critical": 2}
-
-
-class _Rule(NamedTuple):
-    """A rule with its tests as they are made."""
-
-    rule: Rule
-    evidence: Placed
-    levels: tuple[tuple[Level, Placed], ...]
-    hold: tuple[Placed, ...]
-
-
-_BY_KIND: dict[str, _Rule] = {
-    rule.kind: _Rule(
-        rule,
-        place(rule.evidence),
-        tuple((level, place((*level.given, *level.tests))) for level in rule.levels),
-        tuple(place(tests) for tests in rule.hold),
-    )
-    for rule in RULES
-}
-
-FIRING = AnyOf(
-    (*placed.evidence, *tests) for placed in _BY_KIND.values() for _, tests in placed.levels
-)
-"""The vectors on which a rule fires: ``evaluate`` finds nothing in any other."""
+__all__ = ["SEVERITY_RANK", "Hit", "cleared", "evaluate", "met_rules", "unyielding"]
 
 
 class Hit(Struct, kw_only=True, frozen=True, gc=False):
-    """A rule that fires: what an alert episode opens or goes on with."""
+    """A rule that fires: what an alert episode opens or goes on with. ``feeds`` it rests on."""
 
     kind: str
     severity: Severity
     reasons: list[Reason]
+    feeds: tuple[EventFeed, ...] = ()
 
 
-def evaluate(vector: Vector, segment: str, *, currency: Currency = None) -> list[Hit]:
-    """The rules that fire on a vector in catalogue order (NaN = not available).
+def evaluate(
+    book: RuleBook, vector: Vector, segment: str, *, currency: Currency = None
+) -> list[Hit]:
+    """The rules whose condition is met, but for those that yield to others.
 
-    ``segment`` is the peer group (these rules compare with the merchant's own usual alone),
-    ``currency`` only shapes the reasons' texts. Most severe first, then in the order of the rules.
+    ``vector`` is in catalogue order (NaN = not available), ``segment`` the peer group, ``currency``
+    only shapes the reasons' texts. Most severe first, then in the order of the rules.
     """
+    return unyielding(book, met_rules(book, vector, segment, currency=currency))
+
+
+def met_rules(
+    book: RuleBook, vector: Vector, segment: str, *, currency: Currency = None
+) -> list[Hit]:
+    """The rules whose condition is met, in their order. Takes what ``evaluate`` takes."""
     values = as_floats(vector)
-    hits = {
-        kind: hit
-        for kind, placed in _BY_KIND.items()
-        if (hit := _fire(placed, values, currency)) is not None
-    }
+    found = (
+        _met(placed, values, currency)
+        for placed in book.placed.values()
+        if placed.rule.applies_to(segment)
+    )
+    return [hit for hit in found if hit is not None]
+
+
+def unyielding(book: RuleBook, hits: Sequence[Hit]) -> list[Hit]:
+    """Those of ``hits`` that yield to no other of them. Most severe first."""
+    by_kind = {hit.kind: hit for hit in hits}
     kept = [
         hit
-        for kind, hit in hits.items()
-        if not any(_outranks(hits.get(other), hit) for other in _BY_KIND[kind].rule.yields_to)
+        for hit in hits
+        if not any(
+            _outranks(by_kind.get(other), hit) for other in book.placed[hit.kind].rule.yields_to
+        )
     ]
     return sorted(kept, key=lambda hit: -SEVERITY_RANK[hit.severity])
 
 
-def cleared(kind: str, vector: Vector) -> bool:
+def cleared(book: RuleBook, kind: str, vector: Vector) -> bool:
     """Whether the condition behind an open episode is known to be gone.
 
     Uses the lower ``hold`` thresholds. What is not available proves nothing: an episode does not
-    clear because a feed went quiet. Kinds without a rule here never clear by themselves.
+    clear because a feed went quiet. Kinds without a rule in the book never clear by themselves.
     """
-    placed = _BY_KIND.get(kind)
+    placed = book.placed.get(kind)
     if placed is None:
         return False
     values = as_floats(vector)
@@ -84,7 +74,7 @@ def cleared(kind: str, vector: Vector) -> bool:
     return True not in verdicts and False in verdicts
 
 
-def _fire(placed: _Rule, vector: Sequence[float], currency: Currency) -> Hit | None:
+def _met(placed: PlacedRule, vector: Sequence[float], currency: Currency) -> Hit | None:
     if not are_met(placed.evidence, vector):
         return None
     met = [level for level, tests in placed.levels if are_met(tests, vector)]
@@ -95,7 +85,8 @@ def _fire(placed: _Rule, vector: Sequence[float], currency: Currency) -> Hit | N
         test.feature for level in met if level.severity == severity for test in level.tests
     )
     reasons = [make_reason(name, vector, currency=currency) for name in features]
-    return Hit(kind=placed.rule.kind, severity=severity, reasons=reasons)
+    rule = placed.rule
+    return Hit(kind=rule.kind, severity=severity, reasons=reasons, feeds=rule.feeds)
 
 
 def _outranks(other: Hit | None, hit: Hit) -> bool:

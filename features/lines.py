@@ -66,6 +66,7 @@ class LogLine(Struct, gc=False):
     document: str | None = None
     tax_minor: Minor | None = None
     reading: Reading | None = None
+    artifact: str | None = None
 
 
 _decoder = msgspec.json.Decoder(LogLine)

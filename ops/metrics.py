@@ -42,6 +42,9 @@ class Metrics:
         self.policy_active = gauge(
             "policy_info", "1 for the policy version last activated here.", "version"
         )
+        self.rules_active = gauge(
+            "rules_info", "1 for the version of the rules last activated here.", "version"
+        )
 
         # Flow
         self.events = counter("events_total", "Events by stage and outcome.", "stage", "outcome")
@@ -212,9 +215,15 @@ class Metrics:
         """The stage made a turn."""
         self.last_turn.labels(stage).set(now_ms / 1000)
 
-    def activated(self, *, model: str | None = None, policy: str | None = None) -> None:
-        """A model or policy version took effect; the one before it is no longer shown."""
-        for gauge, active in ((self.model_active, model), (self.policy_active, policy)):
+    def activated(
+        self, *, model: str | None = None, policy: str | None = None, rules: str | None = None
+    ) -> None:
+        """A version took effect; the one before it is no longer shown."""
+        for gauge, active in (
+            (self.model_active, model),
+            (self.policy_active, policy),
+            (self.rules_active, rules),
+        ):
             if active is not None:
                 gauge.clear()
                 gauge.labels(active).set(1)

@@ -48,6 +48,7 @@ REASONS: dict[str, str] = {
     "wrong_key": "the Kafka key is not the merchant_id",
     "wrong_partition": "the record is not on the partition of its merchant_id (murmur2)",
     "invalid_policy": "the policy document is not valid",
+    "invalid_rules": "the rule file is not valid",
 }
 """Reason codes of dead letters and what they mean."""
 

@@ -436,7 +436,10 @@ class MerchantRelease(Command, kw_only=True, frozen=True, tag="merchant.release"
 
 
 class PolicyPublish(Command, kw_only=True, frozen=True, tag="policy.publish"):
-    """Put a credit policy in force; ``document`` is its YAML text."""
+    """Put a credit policy or a rule file in force; ``document`` is its YAML text.
+
+    A rule file is told by its key ``rules``.
+    """
 
     document: Annotated[str, Meta(min_length=1, max_length=200_000)]
 
@@ -473,10 +476,11 @@ class ModelActivated(Control, kw_only=True, frozen=True, tag="model.activated"):
 
 
 class PolicyActivated(Control, kw_only=True, frozen=True, tag="policy.activated"):
-    """From here on, decisions use this policy version (its bytes have this digest)."""
+    """From here on, decisions use this version of the policy or of the rules, by its digest."""
 
     version: Id
     digest: Id
+    artifact: Literal["policy", "rules"] = "policy"
 
 
 class ClockTick(Control, kw_only=True, frozen=True, tag="clock.tick"):

@@ -2,7 +2,8 @@
 
 Field names are a contract with the lending core, the desk and ClickHouse. Times are epoch
 milliseconds (UTC), money is integer minor units and ends in ``_minor``, ratios are 0-1. Fields may
-be added with defaults, never renamed or retyped.
+be added with defaults, never renamed or retyped. ``rules_version`` is the rule file in force, empty
+in records from before there were any.
 """
 
 from typing import Literal
@@ -58,6 +59,7 @@ class Assessment(Struct, kw_only=True, frozen=True, gc=False):
     policy_version: str
     feature_version: str
     outcome: Literal["defaulted", "settled"] | None = None
+    rules_version: str = ""
 
 
 class Alert(Struct, kw_only=True, frozen=True, gc=False):
@@ -88,6 +90,7 @@ class Alert(Struct, kw_only=True, frozen=True, gc=False):
     actor: str | None = None
     snoozed_until: int | None = None
     outcome: str | None = None
+    rules_version: str = ""
 
 
 class FunderShare(Struct, kw_only=True, frozen=True, gc=False):
@@ -126,6 +129,7 @@ class LimitChange(Struct, kw_only=True, frozen=True, gc=False):
     policy_version: str
     feature_version: str
     actor: str | None = None
+    rules_version: str = ""
 
 
 class Header(Struct, kw_only=True, frozen=True, gc=False):

@@ -99,6 +99,7 @@ def _assessment(value: bytes) -> Row:
         a.policy_version,
         a.feature_version,
         a.outcome,
+        a.rules_version,
     )
 
 
@@ -126,6 +127,7 @@ def _alert(value: bytes) -> Row:
         a.actor,
         a.snoozed_until,
         a.outcome,
+        a.rules_version,
     )
 
 
@@ -158,6 +160,7 @@ def _limit_change(value: bytes) -> Row:
         c.policy_version,
         c.feature_version,
         c.actor,
+        c.rules_version,
     )
 
 
@@ -204,7 +207,7 @@ TABLES: dict[str, Table] = {
         "assessments",
         "assessment_id merchant_id as_of segment trigger probability_of_default horizon_days"
         " anomaly_score band exposure_minor currency reasons features causes model_version"
-        " policy_version feature_version outcome",
+        " policy_version feature_version outcome rules_version",
         {"as_of": _TIME_MS, "horizon_days": _UINT16, "exposure_minor": _INT64},
         _assessment,
     ),
@@ -212,7 +215,7 @@ TABLES: dict[str, Table] = {
         "alerts",
         "alert_id merchant_id segment kind severity opened_at updated_at state version"
         " exposure_minor currency reasons evidence evidence_count model_version policy_version"
-        " feature_version assignee actor snoozed_until outcome",
+        " feature_version assignee actor snoozed_until outcome rules_version",
         {
             "opened_at": _TIME_MS,
             "updated_at": _TIME_MS,
@@ -228,7 +231,7 @@ TABLES: dict[str, Table] = {
         "decision_id line_id merchant_id segment product version action previous_limit_minor"
         " new_limit_minor drawn_minor currency decided_at effective_at expires_at reasons causes"
         " approval funders.funder funders.limit_minor model_version policy_version feature_version"
-        " actor",
+        " actor rules_version",
         {
             "version": _UINT32,
             "previous_limit_minor": _INT64,

@@ -1,4 +1,4 @@
-"""Published versions of models and policies, read from their compacted topics when needed."""
+"""Published versions of models, policies and rules, read from compacted topics when needed."""
 
 import time
 from importlib.resources import files
@@ -6,19 +6,22 @@ from importlib.resources import files
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from credit.policy import load_policy
+from detectors import rulebooks
 from detectors.default_risk import PRIOR_MODEL, encode_model
+from detectors.rule_loading import load_rules
 from ops.errors import FatalError
 from ops.kafka import topic_name
 from ops.settings import Settings
 from schemas import topics
 from schemas.digests import content_digest
 from streams.reading import reader
-from streams.scoring import Genesis
+from streams.records import artifact_of
+from streams.versions import Genesis
 
 DEFAULT_POLICY = "working-capital-1.yaml"
-_TOPIC_OF = {"model": topics.MODELS, "policy": topics.POLICIES}
+_TOPICS = (topics.MODELS, topics.POLICIES)
 Key = tuple[str, str]
-"""Kind (``model`` or ``policy``) and version."""
+"""Kind (``model``, ``policy`` or ``rules``) and version."""
 
 
 def builtin_policy(name: str = DEFAULT_POLICY) -> str:
@@ -26,18 +29,28 @@ def builtin_policy(name: str = DEFAULT_POLICY) -> str:
     return files("credit.policies").joinpath(name).read_text("utf-8")
 
 
+def builtin_rules(name: str = rulebooks.DEFAULT) -> str:
+    """Text of a rule file that ships with Tideline."""
+    return files("detectors.rulebooks").joinpath(name).read_text("utf-8")
+
+
 def genesis() -> Genesis:
-    """Versions in force before any activation: the shipped policy and the expert prior."""
-    return Genesis(policy_text=builtin_policy(), model=PRIOR_MODEL)
+    """Versions in force before any activation: shipped policy and rules, and the expert prior."""
+    return Genesis(policy_text=builtin_policy(), rules_text=builtin_rules(), model=PRIOR_MODEL)
 
 
 def builtin_artifacts() -> dict[Key, bytes]:
     """Versions that need no publication: one may roll back to them."""
-    text = builtin_policy()
+    policy, rules = builtin_policy(), builtin_rules()
     return {
         ("model", PRIOR_MODEL.version): encode_model(PRIOR_MODEL),
-        ("policy", load_policy(text).version): text.encode(),
+        ("policy", load_policy(policy).version): policy.encode(),
+        ("rules", load_rules(rules).version): rules.encode(),
     }
+
+
+def _all_of(known: dict[Key, bytes], kind: str) -> list[bytes]:
+    return [raw for (each, _), raw in known.items() if each == kind]
 
 
 class MemoryArtifacts:
@@ -62,13 +75,17 @@ class MemoryArtifacts:
         raw = self._known.get((kind, version))
         return None if raw is None else content_digest(raw)
 
+    def all_of(self, kind: str) -> list[bytes]:
+        """See ``streams.records.Artifacts``."""
+        return _all_of(self._known, kind)
+
 
 class KafkaArtifacts:
     """Versions of ``risk.models`` and ``risk.policies``; reads on when asked for a new one."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._kinds = {topic_name(settings, topic): kind for kind, topic in _TOPIC_OF.items()}
+        self._topics = {topic_name(settings, topic): topic for topic in _TOPICS}
         self._known = builtin_artifacts()
         self._consumer: Consumer | None = None
         self._at_end: set[tuple[str, int]] = set()
@@ -89,6 +106,11 @@ class KafkaArtifacts:
         self._catch_up()
         raw = self._known.get((kind, version))
         return None if raw is None else content_digest(raw)
+
+    def all_of(self, kind: str) -> list[bytes]:
+        """See ``streams.records.Artifacts``; knows all that was committed before the call."""
+        self._catch_up()
+        return _all_of(self._known, kind)
 
     def _catch_up(self) -> None:
         consumer = self._start()
@@ -111,8 +133,7 @@ class KafkaArtifacts:
         if self._consumer is None:
             consumer = reader(self._settings)
             places = []
-            for topic in _TOPIC_OF.values():
-                name = topic_name(self._settings, topic)
+            for name in self._topics:
                 found = consumer.list_topics(name, timeout=10).topics[name]
                 if found.error is not None:
                     raise FatalError(f"topic {name}: {found.error}; run `tideline topics apply`")
@@ -131,5 +152,5 @@ class KafkaArtifacts:
                 continue
             self._at_end.discard(place)
             if message.value() is not None:
-                key = (self._kinds[message.topic()], message.key().decode())
+                key = artifact_of(self._topics[message.topic()], message.key())
                 self._known[key] = message.value()

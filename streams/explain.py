@@ -16,6 +16,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from detectors.rules import RuleBook
 from features.cadence import EngineConfig
 from features.lines import LogLine, decode_lines
 from ops.errors import ConfigurationError
@@ -23,9 +24,11 @@ from schemas import topics
 from schemas.outputs import DeadLetter
 from streams.artifacts import MemoryArtifacts, genesis
 from streams.intake import ANYWHERE, Intake
+from streams.ledger import Ledger
 from streams.pipeline import CHUNK_LINES
-from streams.records import Record
+from streams.records import Record, artifact_of
 from streams.scoring import NO_CURRENCY, Scoring
+from streams.versions import Genesis
 
 NEAR_AMONG = 200_000
 """Merchants among whom a name like an unknown one is looked for; it takes about a second."""
@@ -37,7 +40,8 @@ class Explained(Struct, kw_only=True, frozen=True):
 
     ``vector`` is in catalogue order, NaN where not available. ``lines`` are its events as the log
     has them, without duplicates, in order of arrival; ``refused`` counts those that intake did not
-    take, by reason.
+    take, by reason. ``rules`` are the rules in force, ``ledger`` what scoring keeps of it since its
+    last assessment, ``held`` the feeds that the vector does without.
     """
 
     merchant_id: str
@@ -47,6 +51,9 @@ class Explained(Struct, kw_only=True, frozen=True):
     vector: NDArray[np.float64]
     lines: list[LogLine]
     refused: dict[str, int]
+    rules: RuleBook
+    ledger: Ledger
+    held: tuple[str, ...]
 
 
 class Explainer:
@@ -62,6 +69,7 @@ class Explainer:
         merchant_id: str,
         as_of: int,
         config: EngineConfig | None = None,
+        start: Genesis | None = None,
     ) -> None:
         self._intake = intake
         self._artifacts = artifacts
@@ -69,7 +77,7 @@ class Explainer:
         self._as_of = as_of
         self._needle = msgspec.json.encode(merchant_id)
         self._partition = intake.partition_of(merchant_id)
-        self._scoring = Scoring(artifacts, genesis(), config)
+        self._scoring = Scoring(artifacts, start or genesis(), config)
         self._offset = 0
         self._waiting = 0
         self._lines: dict[str, LogLine] = {}
@@ -111,16 +119,19 @@ class Explainer:
         slot = engine.index.slot_of(self._merchant)
         if slot is None:
             raise ConfigurationError(self._unknown())
-        ledger = self._scoring.ledgers.get(slot)
-        currency = (ledger.currency if ledger else None) or engine.currency_of(slot)
+        ledger = self._scoring.ledgers.get(slot) or Ledger(segment="")
+        vector, held = self._scoring.seen_at(slot, self._as_of)
         return Explained(
             merchant_id=self._merchant,
             as_of=self._as_of,
-            segment=ledger.segment if ledger else "",
-            currency=currency or NO_CURRENCY,
-            vector=self._scoring.vector_at(slot, self._as_of),
+            segment=ledger.segment,
+            currency=ledger.currency or engine.currency_of(slot) or NO_CURRENCY,
+            vector=vector,
             lines=list(self._lines.values()),
             refused=dict(sorted(self._refused.items())),
+            rules=self._scoring.rules,
+            ledger=ledger,
+            held=held,
         )
 
     def _advance(self) -> None:
@@ -128,7 +139,7 @@ class Explainer:
         for output in self._intake.flush():
             value = output.value or b""
             if output.topic == topics.POLICIES:
-                self._artifacts.put("policy", (output.key or b"").decode(), value)
+                self._artifacts.put(*artifact_of(output.topic, output.key), value)
             elif output.topic == topics.EVENTS and output.partition == self._partition:
                 record = Record(topics.EVENTS, output.partition, self._offset, None, value, [], 0)
                 self._offset += 1

@@ -6,12 +6,16 @@ dead letters come out. The runtime hosts it on Kafka, ``replay`` hosts it on fil
 
 import base64
 from collections import deque
+from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 from confluent_kafka import murmur2
 from msgspec import Struct, field
 
 from credit.policy import PolicyError, load_policy
+from detectors.rule_file import RulesError
+from detectors.rule_loading import load_rules
 from schemas import topics
 from schemas.codec import InvalidEvent, Limits, decode_event, encode
 from schemas.digests import content_digest
@@ -28,7 +32,8 @@ from schemas.events import (
 )
 from schemas.fast_codec import FastCodec
 from schemas.outputs import DeadLetter, Header
-from streams.records import Artifacts, Output, Record
+from schemas.strict_yaml import top_level_keys
+from streams.records import Artifacts, Output, Record, artifact_record_key
 
 SOURCE_TIME_HEADER = "tideline-source-ms"
 """Header of a ``risk.events`` record: earliest Kafka timestamp among the input of its lines."""
@@ -282,34 +287,45 @@ class Intake:
             self._append(partition, line, source_ms)
             return
         if isinstance(event, PolicyPublish):
-            line = encode(self._publish_policy(event))
+            line = encode(self._publish(event))
         elif isinstance(event, ModelRollback):
             line = encode(self._rollback(event))
         for each in range(self.partitions):
             self._append(each, line, source_ms)
 
-    def _publish_policy(self, event: PolicyPublish) -> PolicyActivated:
+    def _publish(self, event: PolicyPublish) -> PolicyActivated:
+        """A policy or a rule file, told by its content, becomes its activation in the log."""
+        kind: Literal["policy", "rules"]
+        kind = "rules" if "rules" in top_level_keys(event.document) else "policy"
+        reason = f"invalid_{kind}"
         try:
-            policy = load_policy(event.document)
-        except PolicyError as error:
-            raise InvalidEvent("invalid_policy", str(error)) from None
-        digest = content_digest(event.document.encode())
-        known = self._artifacts.digest_of("policy", policy.version)
+            if kind == "rules":
+                version = load_rules(event.document).version
+            else:
+                version = load_policy(event.document, set(self._kinds())).version
+        except (PolicyError, RulesError) as error:
+            raise InvalidEvent(reason, str(error)) from None
+        raw = event.document.encode()
+        digest = content_digest(raw)
+        known = self._artifacts.digest_of(kind, version)
         if known is not None and known != digest:
             raise InvalidEvent(
-                "invalid_policy",
-                f"version {policy.version} is in use with another text; choose a new version",
+                reason, f"version {version} is in use with another text; choose a new version"
             )
-        self._ready.append(
-            Output(topics.POLICIES, 0, policy.version.encode(), event.document.encode())
-        )
+        self._ready.append(Output(topics.POLICIES, 0, artifact_record_key(kind, version), raw))
         return PolicyActivated(
             event_id=event.event_id,
             merchant_id=GLOBAL_MERCHANT,
             occurred_at=event.occurred_at,
-            version=policy.version,
+            version=version,
             digest=digest,
+            artifact=kind,
         )
+
+    def _kinds(self) -> Iterator[str]:
+        """Kinds of alert that a policy may name: those of any rule file that may be in force."""
+        for raw in self._artifacts.all_of("rules"):
+            yield from load_rules(raw.decode()).kinds
 
     def _rollback(self, event: ModelRollback) -> ModelActivated:
         digest = self._artifacts.digest_of("model", event.version)

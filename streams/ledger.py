@@ -1,9 +1,10 @@
-"""What scoring keeps of a merchant beside its matrix row: profile, loans, line, open episodes."""
+"""What scoring keeps of a merchant beside its matrix row: profile, loans, line, episodes."""
 
 from msgspec import Struct, field
 
 from credit.lines import Line
 from detectors.episodes import Episode
+from detectors.lasting import Cooling
 from features.lending import LendingBook
 from features.lines import LogLine
 
@@ -15,7 +16,11 @@ _NO_LOANS = LendingBook()
 
 
 class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
-    """One merchant's state; changed only by its own lines and timers, in log order."""
+    """One merchant's state; changed only by its own lines and timers, in log order.
+
+    ``met_since`` and ``cooling`` are what ``detectors.lasting`` remembers, at most one entry per
+    kind of the rule book each, None for none: so it is for nearly all.
+    """
 
     segment: str = NO_SEGMENT
     region: str | None = None
@@ -24,6 +29,8 @@ class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
     loans: LendingBook | None = None
     line: Line | None = None
     episodes: dict[str, Episode] = field(default_factory=dict)
+    met_since: dict[str, int] | None = None
+    cooling: dict[str, Cooling] | None = None
     assessments: int = 0
 
     @property

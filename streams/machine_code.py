@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detectors.sentinels import FIRING
+from detectors.assess import HISTORY
 from features.catalogue import NAMES
 from features.engine import EngineConfig, FeatureEngine
 from features.texts import json_texts
@@ -28,4 +28,4 @@ def load_machine_code() -> None:
         FeatureEngine(EngineConfig(dedup_events=1))
         vectors = np.zeros((1, len(NAMES)))
         json_texts(vectors)
-        FIRING.met_by_each(vectors)
+        HISTORY.met_by_each(vectors)

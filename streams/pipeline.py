@@ -12,7 +12,7 @@ from schemas import topics
 from streams.artifacts import MemoryArtifacts, genesis
 from streams.intake import ANYWHERE, Intake
 from streams.learner import Learner
-from streams.records import Output, Record
+from streams.records import Output, Record, artifact_of
 from streams.scoring import Scoring
 
 CHUNK_LINES = 1000
@@ -85,8 +85,7 @@ class Pipeline:
                 self._route(result, now_ms)
             return
         if output.topic in (topics.MODELS, topics.POLICIES):
-            kind = "model" if output.topic == topics.MODELS else "policy"
-            self._artifacts.put(kind, (output.key or b"").decode(), value)
+            self._artifacts.put(*artifact_of(output.topic, output.key), value)
         elif output.topic == topics.CONTROL:
             control = self._record(topics.CONTROL, output.partition, 0, value, key=output.key)
             self._intake.take(control, now_ms)

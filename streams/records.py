@@ -1,6 +1,9 @@
 """What goes into a processor and what comes out: Kafka records without Kafka."""
 
+from collections.abc import Collection
 from typing import NamedTuple, Protocol
+
+from schemas import topics
 
 Headers = list[tuple[str, bytes | None]]
 
@@ -27,8 +30,27 @@ class Output(NamedTuple):
     headers: Headers = []  # noqa: RUF012 - a shared empty default that nobody mutates
 
 
+_RULES_KEY = "rules/"
+"""Rule files share ``risk.policies`` with policies; no version of a policy has a slash."""
+
+
+def artifact_record_key(kind: str, version: str) -> bytes:
+    """Key of the record that publishes a version of a model, policy or rule file."""
+    return (_RULES_KEY + version if kind == "rules" else version).encode()
+
+
+def artifact_of(topic: str, key: bytes | None) -> tuple[str, str]:
+    """Kind and version that a record publishes, by its logical topic and key."""
+    name = (key or b"").decode()
+    if topic == topics.MODELS:
+        return "model", name
+    if name.startswith(_RULES_KEY):
+        return "rules", name.removeprefix(_RULES_KEY)
+    return "policy", name
+
+
 class Artifacts(Protocol):
-    """Immutable versions of models and policies by version id."""
+    """Immutable versions of models, policies and rule files by kind and version id."""
 
     def get(self, kind: str, version: str, digest: str) -> bytes:
         """Bytes of a version that the log says is published; waits until it was read."""
@@ -36,4 +58,8 @@ class Artifacts(Protocol):
 
     def digest_of(self, kind: str, version: str) -> str | None:
         """Digest of a published version, or None if there is none of that name so far."""
+        ...
+
+    def all_of(self, kind: str) -> Collection[bytes]:
+        """Bytes of every version of a kind that ships with Tideline or was published so far."""
         ...

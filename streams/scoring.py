@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128
 
 from credit.decide import command, decide
-from credit.policy import Policy, load_policy
 from detectors import episodes
 from detectors.assess import HISTORY, Verdict, assess, without_history
-from detectors.default_risk import Model, ModelError, decode_model
 from detectors.holds import rests_on, standing
-from detectors.sentinels import FIRING, Hit, cleared, evaluate
+from detectors.lasting import cooling_after, lasting, may_open
+from detectors.rules import RuleBook
+from detectors.sentinels import Hit, cleared, met_rules, unyielding
 from features.catalogue import FEATURE_VERSION, INDEX, NAMES
 from features.engine import Due, EngineConfig, FeatureEngine, Trigger
 from features.lending import NO_LENDING
@@ -33,6 +33,7 @@ from schemas.codec import encode
 from schemas.outputs import Alert, Assessment, LimitChange
 from streams.ledger import Ledger
 from streams.records import Artifacts, Output, Record
+from streams.versions import Genesis, Named, Versions
 
 NO_CURRENCY = "XXX"
 """ISO 4217 for "no currency": a merchant of whom no money was ever seen."""
@@ -75,23 +76,13 @@ class _Case(NamedTuple):
     verdict: Verdict
 
 
-class Genesis(Struct, kw_only=True, frozen=True):
-    """Versions in force at the start of the log, before any activation; shipped with the code."""
-
-    policy_text: str
-    model: Model
-
-
 class Header(Struct, kw_only=True):
     """Partition-level state of a checkpoint."""
 
     position: int
     digest: str
     engine: bytes
-    policy_version: str
-    policy_digest: str
-    model_version: str
-    model_digest: str
+    versions: dict[str, Named]
     paused: bool
     stats: dict[str, int]
 
@@ -108,11 +99,7 @@ class Scoring:
         self.digest = "0" * 32
         self.paused = False
         self.stats: Counter[str] = Counter()
-        self._artifacts = artifacts
-        self._policy: Policy = load_policy(genesis.policy_text)
-        self._policy_digest = ""
-        self._model: Model = genesis.model
-        self._model_digest = ""
+        self._versions = Versions(artifacts, genesis)
         self._outputs: list[Output] = []
         self._partition = 0
         self._waiting: dict[int, _Waiting] = {}
@@ -126,12 +113,17 @@ class Scoring:
     @property
     def policy_version(self) -> str:
         """Version of the credit policy in force."""
-        return self._policy.version
+        return self._versions.policy.version
+
+    @property
+    def rules(self) -> RuleBook:
+        """The rules in force."""
+        return self._versions.rules
 
     @property
     def model_version(self) -> str:
         """Version of the model in force."""
-        return self._model.version
+        return self._versions.model.version
 
     def process(self, record: Record) -> list[Output]:
         """One micro-batch of the log, whole. Returns its outputs in order."""
@@ -163,10 +155,7 @@ class Scoring:
                 position=self.position,
                 digest=self.digest,
                 engine=self.engine.export_header(),
-                policy_version=self._policy.version,
-                policy_digest=self._policy_digest,
-                model_version=self._model.version,
-                model_digest=self._model_digest,
+                versions=self._versions.named(),
                 paused=self.paused,
                 stats=dict(self.stats),
             )
@@ -178,10 +167,7 @@ class Scoring:
         self.position, self.digest, self.paused = header.position, header.digest, header.paused
         self.engine.import_header(header.engine)
         self.stats = Counter(header.stats)
-        if header.policy_digest:
-            self._activate_policy(header.policy_version, header.policy_digest)
-        if header.model_digest:
-            self._activate_model(header.model_version, header.model_digest)
+        self._versions.restore(header.versions)
 
     def page(self, number: int) -> bytes:
         """State of the merchants of one page."""
@@ -240,35 +226,23 @@ class Scoring:
         self._waiting[slot] = _Waiting(due, line, ledger, applied, outcome, held, exposure_minor)
 
     def _control(self, line: LogLine) -> None:
-        if line.type == "policy.activated":
-            self._activate_policy(str(line.version), str(line.digest))
-        elif line.type == "model.activated":
-            self._activate_model(str(line.version), str(line.digest))
+        if line.type in ("policy.activated", "model.activated"):
+            kind = "model" if line.type == "model.activated" else line.artifact or "policy"
+            if not self._versions.activate(kind, str(line.version), str(line.digest)):
+                self.stats["models_refused"] += 1
+            elif kind != "model" and (lacking := self._versions.kinds_without_rule()):
+                self.stats["freeze_kinds_without_rule"] += len(lacking)
         elif line.type in ("automation.pause", "automation.resume"):
             self.paused = line.type == "automation.pause"
 
-    def _activate_policy(self, version: str, digest: str) -> None:
-        text = self._artifacts.get("policy", version, digest)
-        self._policy = load_policy(text.decode())
-        self._policy_digest = digest
-
-    def _activate_model(self, version: str, digest: str) -> None:
-        """A model that this code cannot read is refused and counted; the old one stays."""
-        try:
-            model = decode_model(self._artifacts.get("model", version, digest))
-        except ModelError:
-            self.stats["models_refused"] += 1
-            return
-        self._model, self._model_digest = model, digest
-
     def _command(self, due: Due, line: LogLine, ledger: Ledger) -> None:
-        merchant = self.engine.index.id_of(due.slot)
+        merchant, versions = self.engine.index.id_of(due.slot), self._versions
         if line.type in _LINE_COMMANDS:
             if ledger.line is None:
                 self.stats["commands_without_target"] += 1
                 return
             changed = command(
-                self._policy,
+                versions.policy,
                 ledger.line,
                 kind=line.type,
                 merchant_id=merchant,
@@ -281,8 +255,9 @@ class Scoring:
                 amount_minor=line.amount,
                 currency=line.currency,
                 expires_at=line.expires_at,
-                model_version=self._model.version,
+                model_version=versions.model.version,
                 feature_version=FEATURE_VERSION,
+                rules_version=versions.rules.version,
             )
             if changed is None:
                 self.stats["commands_without_effect"] += 1
@@ -310,11 +285,15 @@ class Scoring:
 
     def vector_at(self, slot: int, as_of: int) -> NDArray[np.float64]:
         """The vector that an assessment of the merchant at ``as_of`` would see; changes nothing."""
+        return self.seen_at(slot, as_of)[0]
+
+    def seen_at(self, slot: int, as_of: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+        """The vector of ``vector_at``, and the feeds that it does without."""
         vector = self.engine.vector_at(slot, as_of)
         ledger = self.ledgers.get(slot) or Ledger()
-        self._complete(slot, vector, ledger, as_of)
+        held = self._complete(slot, vector, ledger, as_of)
         self.engine.compare_only(slot, ledger.segment, vector)
-        return vector
+        return vector, held
 
     def _complete(
         self, slot: int, vector: NDArray[np.float64], ledger: Ledger, as_of: int
@@ -341,7 +320,7 @@ class Scoring:
             waiting,
             vectors,
             json_texts(vectors),
-            FIRING.met_by_each(vectors),
+            self._versions.rules.firing.met_by_each(vectors),
             HISTORY.met_by_each(vectors),
             vectors[:, _TENURE].tolist(),
             strict=True,
@@ -359,14 +338,14 @@ class Scoring:
         tenure_days: float,
     ) -> None:
         due, line, ledger, applied, _, held, exposure_minor = waiting
-        at = due.as_of
+        at, versions = due.as_of, self._versions
         currency = ledger.currency or self.engine.currency_of(due.slot)
         values = vector.tolist() if fires or known else []
         hits: list[Hit] = []
-        if fires:
-            hits = standing(evaluate(values, ledger.segment, currency=currency), held)
+        if fires or ledger.met_since:
+            hits = self._fire(values if fires else None, ledger, at, held, currency)
         if known:
-            verdict = assess(values, self._model, hits, as_of=at, currency=currency)
+            verdict = assess(values, versions.model, hits, as_of=at, currency=currency)
         else:
             verdict = without_history(tenure_days, hits)
         if line is None:
@@ -386,7 +365,7 @@ class Scoring:
         if hits or ledger.episodes:
             self._update_episodes(case)
         decision = decide(
-            self._policy,
+            versions.policy,
             ledger.line,
             verdict,
             vector,
@@ -401,13 +380,31 @@ class Scoring:
             held=held,
             consent=ledger.consent,
             applied_minor=applied,
-            model_version=self._model.version,
+            model_version=versions.model.version,
             feature_version=FEATURE_VERSION,
+            rules_version=versions.rules.version,
         )
         if decision is not None:
             ledger.line, change = decision
             self._emit(topics.LIMIT_CHANGES, merchant, change)
             self.stats[f"limit_changes.{change.action}"] += 1
+
+    def _fire(
+        self,
+        vector: list[float] | None,
+        ledger: Ledger,
+        at: int,
+        held: tuple[str, ...],
+        currency: str | None,
+    ) -> list[Hit]:
+        """The rules that fire; ``vector`` is None where no condition is met."""
+        met: list[Hit] = []
+        rules = self._versions.rules
+        if vector is not None:
+            met = standing(met_rules(rules, vector, ledger.segment, currency=currency), held)
+        hits, since = lasting(rules, met, ledger.met_since or {}, at, held)
+        ledger.met_since = since or None
+        return unyielding(rules, hits)
 
     def _emit_assessment(self, case: _Case, text: bytes) -> None:
         due, line, ledger, _, outcome, _, exposure_minor = case.waiting
@@ -421,7 +418,7 @@ class Scoring:
             segment=ledger.segment,
             trigger=line.type if line is not None else _TRIGGER_NAMES[due.trigger],
             probability_of_default=verdict.probability_of_default,
-            horizon_days=self._model.horizon_days,
+            horizon_days=self._versions.model.horizon_days,
             anomaly_score=verdict.anomaly_score,
             band=verdict.band,
             exposure_minor=exposure_minor,
@@ -429,9 +426,7 @@ class Scoring:
             reasons=verdict.reasons,
             features=cast(Any, Raw(text)),  # JSON already: it goes into the record as it is
             causes=case.causes,
-            model_version=self._model.version,
-            policy_version=self._policy.version,
-            feature_version=FEATURE_VERSION,
+            **self._versions.stamps,
             outcome=outcome,  # type: ignore[arg-type]
         )
         self._emit(topics.ASSESSMENTS, case.merchant, assessment)
@@ -439,13 +434,15 @@ class Scoring:
 
     def _update_episodes(self, case: _Case) -> None:
         due, line, ledger, _, _, held, _ = case.waiting
-        at, merchant = due.as_of, case.merchant
+        at, merchant, rules = due.as_of, case.merchant, self._versions.rules
         evidence = [line.event_id] if line is not None else []
         seen = set()
         for each in case.hits:
             seen.add(each.kind)
             episode = ledger.episodes.get(each.kind)
             if episode is None:
+                if ledger.cooling and not may_open(ledger.cooling, each, at):
+                    continue
                 episode = episodes.open_episode(
                     merchant, each.kind, each.severity, each.reasons, evidence, at
                 )
@@ -455,7 +452,9 @@ class Scoring:
             episode, news = episodes.hit(episode, each.severity, each.reasons, evidence, at)
             self._put_episode(merchant, ledger, episode, news=news)
         for kind in sorted(ledger.episodes):
-            if kind not in seen and not rests_on(kind, held) and cleared(kind, case.vector):
+            if kind in seen or rests_on(rules, kind, held):
+                continue
+            if cleared(rules, kind, case.vector):
                 episode, news = episodes.clear(ledger.episodes[kind], at)
                 self._put_episode(merchant, ledger, episode, news=news)
 
@@ -464,6 +463,8 @@ class Scoring:
     ) -> None:
         if episode.state == "closed":
             ledger.episodes.pop(episode.kind, None)
+            rules, at = self._versions.rules, episode.updated_at
+            ledger.cooling = cooling_after(rules, ledger.cooling or {}, episode, at) or None
         else:
             ledger.episodes[episode.kind] = episode
         if not news:
@@ -487,9 +488,7 @@ class Scoring:
             actor=episode.actor,
             snoozed_until=episode.snoozed_until,
             outcome=episode.outcome,
-            model_version=self._model.version,
-            policy_version=self._policy.version,
-            feature_version=FEATURE_VERSION,
+            **self._versions.stamps,
         )
         self._emit(topics.ALERTS, merchant, alert)
 

@@ -113,7 +113,11 @@ class ScoringHost:
         for partition, hosted in self._partitions.items():
             scoring = hosted.scoring
             self.report_feeds(partition, scoring.engine.feeds)
-            self._metrics.activated(model=scoring.model_version, policy=scoring.policy_version)
+            self._metrics.activated(
+                model=scoring.model_version,
+                policy=scoring.policy_version,
+                rules=scoring.rules.version,
+            )
         ages = [time.monotonic() - h.checkpoint_at for h in self._partitions.values()]
         self._metrics.checkpoint_age.set(max(ages, default=0.0))
         lags = [now_ms - h.scoring.engine.high for h in self._partitions.values()]

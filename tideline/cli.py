@@ -7,7 +7,7 @@ import typer
 
 from ops.errors import ConfigurationError, TidelineError
 from tideline import __version__
-from tideline.commands import features, publish, replay, roles, schema, topics
+from tideline.commands import features, publish, replay, roles, rules, schema, topics
 from tideline.commands.bench import bench
 from tideline.commands.demo import demo
 from tideline.commands.desk import desk
@@ -54,6 +54,7 @@ for command in (
     app.command()(command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(features.app, name="features")
+app.add_typer(rules.app, name="rules")
 
 
 def main() -> None:

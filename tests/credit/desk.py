@@ -16,6 +16,7 @@ from detectors.default_risk import PRIOR_MODEL
 from detectors.sentinels import evaluate
 from schemas.outputs import Band
 from tests.detectors.merchants import vector_of
+from tests.detectors.rulebook import BOOK
 
 POLICY: Policy = load_policy(files("credit.policies").joinpath(DEFAULT).read_text("utf-8"))
 START_MS = 1_750_000_000_000
@@ -35,7 +36,7 @@ def merchant(turnover_yuan: float = 10_000, **changes: float) -> NDArray[Any]:
 
 def verdict_of(vector: NDArray[Any], band: Band | None = None, at: int = START_MS) -> Verdict:
     """The verdict of the prior model, with another band if asked for."""
-    found = assess(vector, PRIOR_MODEL, evaluate(vector, "s"), as_of=at, currency="CNY")
+    found = assess(vector, PRIOR_MODEL, evaluate(BOOK, vector, "s"), as_of=at, currency="CNY")
     if band is None:
         return found
     known = None if band == "insufficient_history" else found.probability_of_default
@@ -63,7 +64,7 @@ def step(
         "segment": "retail",
         "currency": "CNY",
         "drawn_minor": 0,
-        "hits": evaluate(vector, "retail"),
+        "hits": evaluate(BOOK, vector, "retail"),
         "paused": False,
         "consent": True,
         "applied_minor": None,

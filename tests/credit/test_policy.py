@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from credit.policies import DEFAULT, NAMES
 from credit.policy import BAND_ORDER, Policy, PolicyError, band_at_least, load_policy
+from tests.detectors.rulebook import KINDS
 
 TEXT = files("credit.policies").joinpath(DEFAULT).read_text("utf-8")
 
@@ -21,6 +22,18 @@ def test_shipped_policies_load_under_the_version_of_their_file(name: str) -> Non
     policy = load_policy(files("credit.policies").joinpath(name).read_text("utf-8"))
     assert isinstance(policy, Policy)
     assert f"{policy.version}.yaml" == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_policies_freeze_on_kinds_of_the_shipped_rules(name: str) -> None:
+    load_policy(files("credit.policies").joinpath(name).read_text("utf-8"), KINDS)
+
+
+def test_a_policy_outlives_the_rule_file_that_had_its_kinds() -> None:
+    text = TEXT.replace("[sales_silence,", "[a_kind_of_another_rule_file,")
+    assert "a_kind_of_another_rule_file" in load_policy(text).freeze.critical_kinds
+    with pytest.raises(PolicyError, match="no kind of alert"):
+        load_policy(text, KINDS)
 
 
 def test_the_second_policy_is_nowhere_more_generous() -> None:
@@ -77,7 +90,7 @@ def test_what_is_wrong_is_refused_with_line_and_key(
     text = TEXT.replace(old, new, 1)
     assert text != TEXT
     with pytest.raises(PolicyError) as caught:
-        load_policy(text)
+        load_policy(text, KINDS)
     assert said in str(caught.value)
     if at is not None:
         assert caught.value.line == line_of(text, at)

@@ -11,6 +11,7 @@ from detectors.default_risk import PRIOR_MODEL
 from detectors.reasons import GOOD
 from detectors.sentinels import evaluate
 from tests.detectors.merchants import any_vector, vector_of
+from tests.detectors.rulebook import BOOK
 
 NOW_MS = 1_760_000_000_000
 
@@ -48,7 +49,7 @@ def test_a_thin_history_is_a_result_and_not_a_low_risk(changes: dict[str, float]
 
 def test_rules_still_speak_on_a_thin_history() -> None:
     vector = vector_of(tenure_days=20, overdue_shipments=9, overdue_shipment_share=0.5)
-    verdict = assess(vector, PRIOR_MODEL, evaluate(vector, "s"), as_of=NOW_MS)
+    verdict = assess(vector, PRIOR_MODEL, evaluate(BOOK, vector, "s"), as_of=NOW_MS)
     assert [r.code for r in verdict.reasons] == [
         "insufficient_history",
         "overdue_shipments",
@@ -64,7 +65,7 @@ def test_lending_history_is_history() -> None:
 
 def test_rules_come_before_the_model_and_a_fact_is_stated_once() -> None:
     vector = vector_of(days_past_due=20, silence_days=9)
-    verdict = assess(vector, PRIOR_MODEL, evaluate(vector, "s"), as_of=NOW_MS)
+    verdict = assess(vector, PRIOR_MODEL, evaluate(BOOK, vector, "s"), as_of=NOW_MS)
     assert [r.code for r in verdict.reasons[:2]] == ["days_past_due", "days_silent"]
     assert all(r.contribution == 0 for r in verdict.reasons[:2])
     codes = [r.code.removesuffix(GOOD) for r in verdict.reasons]
@@ -76,7 +77,7 @@ def test_rules_come_before_the_model_and_a_fact_is_stated_once() -> None:
 
 @given(any_vector)
 def test_every_verdict_is_bounded_reasoned_and_repeatable(vector) -> None:
-    hits = evaluate(vector, "s")
+    hits = evaluate(BOOK, vector, "s")
     verdict = assess(vector, PRIOR_MODEL, hits, as_of=NOW_MS)
     assert 1 <= len(verdict.reasons) <= REASONS_MAX
     assert (verdict.probability_of_default is None) == (verdict.band == "insufficient_history")

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from detectors.assess import HISTORY
 from detectors.checks import AnyOf, Check, are_met, place
-from detectors.rules import RULES
-from detectors.sentinels import FIRING, evaluate
+from detectors.sentinels import evaluate
 from features.catalogue import INDEX, NAMES
+from tests.detectors.rulebook import BOOK
 
 FEATURES = ("tenure_days", "sales_count_28d", "refund_share_28d", "refund_share_usual")
 levels = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 28.0])
@@ -42,11 +42,11 @@ def test_a_batch_passes_as_each_vector_does(groups, rows) -> None:
     assert some.met_by_each(np.array(vectors).reshape(-1, len(NAMES))) == expected
 
 
-_RULED = sorted({c.feature for r in RULES for level in r.levels for c in level.tests})
+_RULED = sorted({c.feature for r in BOOK.rules for level in r.levels for c in level.tests})
 ruled = st.fixed_dictionaries(
     {
         name: st.one_of(st.just(math.nan), st.sampled_from([0.0, 0.01, 0.5, 3.0, 15.0, 100.0]))
-        for name in (*_RULED, *(c.feature for r in RULES for c in r.evidence))
+        for name in (*_RULED, *(c.feature for r in BOOK.rules for c in r.evidence))
     }
 )
 
@@ -55,8 +55,8 @@ ruled = st.fixed_dictionaries(
 @given(ruled)
 def test_no_rule_fires_on_a_vector_that_is_not_firing(known) -> None:
     vector = vector_of(known)
-    (fires,) = FIRING.met_by_each(np.array([vector]))
-    assert fires == bool(evaluate(vector, "any"))
+    (fires,) = BOOK.firing.met_by_each(np.array([vector]))
+    assert fires == bool(evaluate(BOOK, vector, "any"))
 
 
 def test_history_needs_lending_or_a_month_with_sales() -> None:

@@ -15,6 +15,7 @@ PLAIN_GAUGES = {
     "tideline_monitor_alerts_24h",
     "tideline_model_info",
     "tideline_policy_info",
+    "tideline_rules_info",
     "tideline_feed_quiet",
     "tideline_feed_unavailable",
     "tideline_feed_merchants_seen",
@@ -66,15 +67,15 @@ def test_the_build_says_its_version() -> None:
 
 def test_only_the_versions_in_force_are_shown() -> None:
     metrics = Metrics()
-    metrics.activated(model="m-1", policy="p-1")
+    metrics.activated(model="m-1", policy="p-1", rules="r-1")
     metrics.activated(model="m-2")
     samples = _samples(metrics.registry)
-    info = {
-        k: v for k, v in samples.items() if k[0] in ("tideline_model_info", "tideline_policy_info")
-    }
+    names = {f"tideline_{kind}_info" for kind in ("model", "policy", "rules")}
+    info = {key: value for key, value in samples.items() if key[0] in names}
     assert info == {
         ("tideline_model_info", (("version", "m-2"),)): 1,
         ("tideline_policy_info", (("version", "p-1"),)): 1,
+        ("tideline_rules_info", (("version", "r-1"),)): 1,
     }
 
 

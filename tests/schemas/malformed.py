@@ -321,6 +321,8 @@ INTAKE: tuple[Malformed, ...] = (
               "bad_value", "intake", "desk.commands"),
     Malformed("a policy that is none", _any("policy.publish", merchant_id="*", document="hello: 1"),
               b"*", "invalid_policy", "intake", "desk.commands"),
+    Malformed("rules that are none", _any("policy.publish", merchant_id="*", document="rules: 1"),
+              b"*", "invalid_rules", "intake", "desk.commands"),
     Malformed("roll-back to a model that never was", _any("model.rollback", merchant_id="*"),
               b"*", "bad_value", "intake", "desk.commands"),
     Malformed("one bad line among good ones", b"\n".join([*_LINES[:2], b'{"type":', _LINES[2]]),

@@ -20,6 +20,7 @@ from streams.intake import InputStopped
 from streams.intake_host import intake_of
 from streams.machine_code import load_machine_code
 from streams.runtime import wall_clock_ms
+from streams.versions import Genesis
 from tideline.commands.replay import REPLAY_KEY
 from tideline.console import console, progress, show
 from tideline.explained import as_json, as_text
@@ -87,14 +88,24 @@ def explain(
 
 
 def explain_files(
-    settings: Settings, files: list[str], format: str, merchant_id: str, as_of: int, *, quiet: bool
+    settings: Settings,
+    files: list[str],
+    format: str,
+    merchant_id: str,
+    as_of: int,
+    *,
+    quiet: bool,
+    start: Genesis | None = None,
 ) -> Explained:
-    """Run the files up to ``as_of`` (epoch ms) and return the merchant as it stood."""
+    """Run the files up to ``as_of`` (epoch ms) and return the merchant as it stood.
+
+    ``start`` is what is in force before the first event, the shipped versions unless given.
+    """
     key = privacy_key(settings) if settings.privacy.key_file else REPLAY_KEY
     artifacts = MemoryArtifacts()
     intake = intake_of(settings, key, artifacts)
     load_machine_code()
-    explainer = Explainer(intake, artifacts, merchant_id, as_of, engine_config(settings))
+    explainer = Explainer(intake, artifacts, merchant_id, as_of, engine_config(settings), start)
     paths: list[Path | str] = [path if path == "-" else Path(path) for path in files]
     now_ms = wall_clock_ms()
     with progress(quiet) as display:
