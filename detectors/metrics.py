@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -105,7 +106,7 @@ class Ranking:
         return float((true[held] * found[held] / seen[held]).sum() / total)
 
     def found_at(self, capacity: int) -> float:
-        """True cases expected among the first ``capacity``; a tie across the cut is drawn evenly."""
+        """True cases expected among the first ``capacity``; a tie at the cut is drawn evenly."""
         true, false = self._ties(None)
         size = true + false
         before = np.cumsum(size) - size
@@ -164,7 +165,7 @@ def reliability(predictions: Numbers, labels: Flags, bins: int = 10) -> list[Bin
             predicted=float(said[first:last].mean()),
             observed=float(came[first:last].mean()),
         )
-        for first, last in zip(edges, edges[1:], strict=False)
+        for first, last in pairwise(edges)
     ]
 
 

@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
+from rich.progress import Progress
 from rich.table import Table
 
 from detectors.candidates import CANDIDATES
@@ -62,16 +63,10 @@ def evaluate(
     made = []
     for protocol, paths in jobs:
         with progress(json) as display:
-            task = display.add_task(protocol.name, total=None)
-
-            def say(text: str, steps: int | None, display: Any = display, task: Any = task) -> None:
-                if text:
-                    display.reset(task, description=f"{protocol.name}: {text}", total=steps)
-                else:
-                    display.advance(task, steps or 1)
-
-            now_ms = wall_clock_ms()
-            evaluation = evaluate_one(settings, protocol, paths, data, options, now_ms, say)
+            say = _Progress(display, protocol.name)
+            evaluation = evaluate_one(
+                settings, protocol, paths, data, options, wall_clock_ms(), say
+            )
         report.write_json(evaluation, out)
         made.append(evaluation)
         if not json:
@@ -84,6 +79,21 @@ def evaluate(
         sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
     else:
         console.print(f"Written to {page}", highlight=False)
+
+
+class _Progress:
+    """Shows the step that is under way; called with a text and its number of steps, or ""."""
+
+    def __init__(self, display: Progress, name: str) -> None:
+        self._display = display
+        self._name = name
+        self._task = display.add_task(name, total=None)
+
+    def __call__(self, text: str, steps: int | None) -> None:
+        if text:
+            self._display.reset(self._task, description=f"{self._name}: {text}", total=steps)
+        else:
+            self._display.advance(self._task, steps or 1)
 
 
 def _jobs(
@@ -133,7 +143,7 @@ def _print(evaluation: Evaluation) -> None:
         console.print(f"\n{present.heading(result)}", highlight=False)
         for verdict in present.verdicts(result):
             console.print(verdict.text, highlight=False, markup=False)
-        for table in (present.main_table(result), *present.result_tables(result)):
+        for table in (present.short_table(result), *present.result_tables(result)):
             shown = Table(*table.columns, title=table.title or None)
             for row in table.rows:
                 shown.add_row(*row)

@@ -1,1 +1,1 @@
-"""How good the detectors are on labelled data: protocols, the pass through the pipeline, reports."""
+"""How good the detectors are on labelled data: protocols, the pass, reports."""

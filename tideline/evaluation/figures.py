@@ -1,6 +1,7 @@
 """The figures of a report: what each candidate and floor reached, with intervals."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def _cells(protocol: Protocol, cases: Questions) -> Iterator[NDArray[np.int64]]:
         yield np.arange(len(cases.at))
         return
     edges = np.flatnonzero(np.r_[True, cases.at[1:] != cases.at[:-1], True]).tolist()
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         yield np.arange(first, last)
 
 
@@ -228,9 +229,7 @@ def _at_capacity(
     return found / looked, found / int(cases.labels.sum())
 
 
-def _lead_time(
-    protocol: Protocol, values: list[Numbers], cases: Questions
-) -> Estimate | None:
+def _lead_time(protocol: Protocol, values: list[Numbers], cases: Questions) -> Estimate | None:
     """Median days from the question to the bad end, over the bad found at capacity."""
     if not (cases.bad_at != NO_TIME).any():
         return None
@@ -252,9 +251,16 @@ def _by_group(values: list[Numbers], cases: Questions) -> dict[str, float]:
         bad = int(cases.labels[own].sum())
         if min(bad, len(own) - bad) < GROUP_MIN:
             continue
-        aucs = [Ranking(scores[own], cases.labels[own]).roc_auc() or 0.5 for scores in values]
+        aucs = [_auc(scores[own], cases.labels[own]) for scores in values]
         found[name or "no segment"] = float(np.mean(aucs))
     return found
+
+
+def _auc(scores: Numbers, labels: NDArray[np.bool_]) -> float:
+    """The AUC of cases of both classes."""
+    auc = Ranking(scores, labels).roc_auc()
+    assert auc is not None, "both classes are there"
+    return auc
 
 
 def _curve(scores: Numbers, labels: NDArray[np.bool_], points: int = 60) -> dict[str, list[float]]:
@@ -289,6 +295,6 @@ def fairness(
                     "cases": len(own),
                     "predicted": float(scores[own].mean()),
                     "observed": bad / len(own),
-                    "roc_auc": Ranking(scores[own], cases.labels[own]).roc_auc() or 0.5,
+                    "roc_auc": _auc(scores[own], cases.labels[own]),
                 }
     return report

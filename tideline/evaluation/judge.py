@@ -7,6 +7,7 @@ may be known. It never gets a label of the fold that is scored, nor one known la
 import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -93,9 +94,7 @@ def _fold(
     return model.predict(rows[test])
 
 
-def stratified_folds(
-    asked: Questions, folds: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def stratified_folds(asked: Questions, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """The fold of each question. All of a merchant's are in one; each has its share of the bad."""
     names, place = np.unique(asked.merchants.astype(str), return_inverse=True)
     bad = np.zeros(len(names), np.bool_)
@@ -187,10 +186,12 @@ def _sampled(labels: NDArray[np.bool_], negatives: float, seeds: int) -> NDArray
     return np.stack([labels | (draw < negatives) for draw in draws])
 
 
-def batches_of(asked: Questions, vectors: Numbers, rows: Numbers) -> Iterator[tuple[Batch, Numbers]]:
+def batches_of(
+    asked: Questions, vectors: Numbers, rows: Numbers
+) -> Iterator[tuple[Batch, Numbers]]:
     """Stored vectors again as batches, each time's questions together."""
     edges = np.flatnonzero(np.r_[True, asked.at[1:] != asked.at[:-1], True]).tolist()
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         yield Batch(first, last, vectors[first:last]), rows[first:last]
 
 

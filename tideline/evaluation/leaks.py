@@ -74,7 +74,8 @@ def check_columns(
         for scores, answers, what in parts:
             if min(int(answers.sum()), int((~answers).sum())) < CLASS_MIN:
                 continue
-            auc = Ranking(scores, answers).roc_auc() or 0.5
+            auc = Ranking(scores, answers).roc_auc()
+            assert auc is not None, "both classes are there"
             if not 1.0 - PERFECT < auc < PERFECT:
                 raise LeakError(
                     f"{name!r} tells the answer: {what} alone has AUC {max(auc, 1 - auc):.4f} over "

@@ -106,7 +106,9 @@ def _frame(across: str, up: str, limit: float) -> str:
         value = limit * i / 4
         x, base = _place(value, 0, limit)
         _, y = _place(0, value, limit)
-        parts.append(f'<text x="{x:.1f}" y="{base + 14:.1f}" text-anchor="middle">{value:.2f}</text>')
+        parts.append(
+            f'<text x="{x:.1f}" y="{base + 14:.1f}" text-anchor="middle">{value:.2f}</text>'
+        )
         parts.append(f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{value:.2f}</text>')
         parts.append(_line((LEFT, y), (WIDTH - 12, y), "#e2e8f0"))
     middle = (LEFT + WIDTH) / 2

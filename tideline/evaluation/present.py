@@ -95,6 +95,19 @@ def main_table(result: Result) -> Table:
     return Table(title="", columns=("", *kept), rows=tuple(rows))
 
 
+def short_table(result: Result) -> Table:
+    """The columns of ``main_table`` that fit a terminal."""
+    table = main_table(result)
+    chosen = ("", "AUC [95 %]", "average precision [95 %]", "precision at capacity", "ECE")
+    places = [i for i, column in enumerate(table.columns) if column in chosen]
+    names = {"average precision [95 %]": "AP [95 %]", "precision at capacity": "precision"}
+    return Table(
+        title="",
+        columns=tuple(names.get(table.columns[i], table.columns[i]) for i in places),
+        rows=tuple(tuple(row[i] for i in places) for row in table.rows),
+    )
+
+
 def verdicts(result: Result) -> Iterator[Verdict]:
     """Whether the champion beats the best floor, and each candidate that beats the champion."""
     champion = result.figures.get("champion")
@@ -135,8 +148,12 @@ def result_tables(result: Result) -> Iterator[Table]:
             title=f"Alerts in time, {alerts[0][1].troubles} troubles",
             columns=("", "found", "days to alert", "false alerts per healthy merchant-month"),
             rows=tuple(
-                (n, f"{d.found_share:.0%}", _number(d.days_to_alert, 1),
-                 f"{d.false_alerts_per_month:.3f}")
+                (
+                    n,
+                    f"{d.found_share:.0%}",
+                    _number(d.days_to_alert, 1),
+                    f"{d.false_alerts_per_month:.3f}",
+                )
                 for n, d in found
             ),
         )
@@ -178,8 +195,13 @@ def other_tables(e: Evaluation) -> Iterator[Table]:
             title=f"{attribute}: never a feature; groups of the champion's scores",
             columns=("group", "cases", "predicted", "observed", "AUC"),
             rows=tuple(
-                (group, f"{g['cases']:,.0f}", f"{g['predicted']:.3f}", f"{g['observed']:.3f}",
-                 f"{g['roc_auc']:.3f}")
+                (
+                    group,
+                    f"{g['cases']:,.0f}",
+                    f"{g['predicted']:.3f}",
+                    f"{g['observed']:.3f}",
+                    f"{g['roc_auc']:.3f}",
+                )
                 for group, g in groups.items()
             ),
         )

@@ -41,11 +41,16 @@ class Questions(NamedTuple):
 
     def take(self, places: NDArray[Any]) -> "Questions":
         """Some of the questions, by place or by flag."""
-        return Questions(
-            *(column[places] for column in self[:7]),
-            {name: column[places] for name, column in self.floors.items()},
-            None if self.sizes is None else self.sizes[places],
-            self.judged_from,
+        return self._replace(
+            merchants=self.merchants[places],
+            at=self.at[places],
+            labels=self.labels[places],
+            known_at=self.known_at[places],
+            bad_at=self.bad_at[places],
+            outcome_ids=self.outcome_ids[places],
+            groups=self.groups[places],
+            floors={name: column[places] for name, column in self.floors.items()},
+            sizes=None if self.sizes is None else self.sizes[places],
         )
 
 
@@ -113,7 +118,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     is how many can be looked at: a number in each period, or (below 1) a share of all.
     ``negatives`` is the share of the good that are learnt from: where nearly all are good, most of
     them say the same. ``healthy_after_ms`` is how long after a bad one an alert is not false; None
-    where alerts in time are not counted. So many bad periods make a trouble that alerts should find.
+    where alerts in time are not counted. ``trouble_periods`` bad answers make a trouble.
     """
 
     name: str

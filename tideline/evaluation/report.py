@@ -101,8 +101,13 @@ def _plots(e: Evaluation, result: Result, colour_of: dict[str, str]) -> Iterator
     if tables:
         limit = max(max(point) for points in tables.values() for point in points)
         yield plots.lines(
-            tables, colour_of, across="predicted", up="observed", diagonal=True,
-            limit=max(limit, 0.01), marks=True,
+            tables,
+            colour_of,
+            across="predicted",
+            up="observed",
+            diagonal=True,
+            limit=max(limit, 0.01),
+            marks=True,
         )
 
 

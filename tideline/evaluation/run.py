@@ -134,18 +134,21 @@ def evaluate(
         if not (entry.slow and int((asked.at >= asked.judged_from).sum()) > MANY_CASES)
     )
     pairs = run.batches(asked, now_ms)
-    judged: list[tuple[str, judge.Judged]] = []
     if len(asked.at) <= STORED_MAX:
         vectors, rows = _stored(asked, pairs, say)
         leaks.check_columns(NAMES, vectors, asked.labels)
-        for split in _splits(protocol, asked):
-            judged.append((split, _judge(split, protocol, asked, vectors, rows, chosen, options, say)))
+        judged = [
+            (split, _judge(split, protocol, asked, vectors, rows, chosen, options, say))
+            for split in _splits(protocol, asked)
+        ]
     else:
         say("one pass in time", len(asked.at))
-        judged.append(("time", _in_time(protocol, asked, _checked(asked, pairs), chosen, options, say)))
+        pairs = _checked(asked, pairs)
+        judged = [("time", _in_time(protocol, asked, pairs, chosen, options, say))]
     say("figures", None)
     results = tuple(
-        figures.measure(protocol, split, found, asked, run.watched.opened) for split, found in judged
+        figures.measure(protocol, split, found, asked, run.watched.opened)
+        for split, found in judged
     )
     watched = run.watched
     return Evaluation(
@@ -233,7 +236,7 @@ def _checked(
 
 
 def _splits(protocol: Protocol, asked: Questions) -> list[str]:
-    """The protocol's own split first. Without an answer before the last question none is in time."""
+    """The protocol's own split first; one in time needs an answer before the last question."""
     timed = bool((asked.known_at <= asked.at.max()).any()) and len(np.unique(asked.at)) > 1
     if protocol.split == "time":
         return ["time", "entity"]

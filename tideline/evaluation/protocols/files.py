@@ -115,7 +115,9 @@ def _read(path: Path) -> Iterator[_Label]:
         reader = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
-            raise ConfigurationError(f"{path}: no column {', '.join(missing)}; see `docs/quality.md`")
+            raise ConfigurationError(
+                f"{path}: no column {', '.join(missing)}; see `docs/quality.md`"
+            )
         for row in reader:
             place = f"{path}, line {reader.line_num}"
             if not row["merchant_id"] or row["label"] not in _BAD:

@@ -7,7 +7,6 @@ the order cancelled.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
 from msgspec import Struct
 
 from tideline.evaluation.questions import (

@@ -84,7 +84,7 @@ PROTOCOL = Protocol(
     split="time",
     by="period",
     capacity=50,
-    negatives=0.1,
+    negatives=0.05,
     healthy_after_ms=14 * DAY_MS,
     trouble_periods=3,
     references=(
@@ -101,7 +101,7 @@ PROTOCOL = Protocol(
         "from then on.",
         "A compromise is a run of three or more days with fraud and no pause above two weeks; the "
         "data does not name them.",
-        "Each good terminal-day is learnt from with a chance of one in ten, and the probabilities "
+        "Each good terminal-day is learnt from with a chance of one in twenty, and the probabilities "
         "are corrected for it (King and Zeng, 2001).",
     ),
 )
