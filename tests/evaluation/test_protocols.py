@@ -54,8 +54,10 @@ def test_only_outcomes_of_current_loans_are_asked_for_and_withheld() -> None:
     current = [
         event("loan.disbursed", "a", 10, loan_id="2"),
         event("loan.disbursed", "b", 11, loan_id="3"),
+        event("repayment.due", "a", 40, loan_id="2", due_at=40),
+        event("repayment.due", "b", 45, loan_id="3", due_at=45),
         event("loan.settled", "a", 40, loan_id="2"),
-        event("loan.defaulted", "b", 70, loan_id="3"),
+        event("loan.defaulted", "b", 45 + 30 * DAY_MS, loan_id="3"),
     ]
     records = [
         *told(earlier, "data/loans_previous.parquet"),
@@ -63,7 +65,8 @@ def test_only_outcomes_of_current_loans_are_asked_for_and_withheld() -> None:
     ]
     asked = loans.ask(records)
     assert asked.at.tolist() == [10, 11]
-    assert asked.known_at.tolist() == [40, 70]
+    # A good loan is not learnt from before a bad one of its age could be.
+    assert asked.known_at.tolist() == [40 + 30 * DAY_MS, 45 + 30 * DAY_MS]
     assert asked.labels.tolist() == [False, True]
     assert [e["loan_id"] for r, e in records if loans.withheld(r, e)] == ["2", "3"]
 
