@@ -35,7 +35,7 @@ class Candidate(Protocol):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """How a candidate is made. ``slow`` ones are left out where there are very many cases."""
+    """How a candidate is made. ``slow`` ones get fewer seeds, or none, where cases are many."""
 
     make: Callable[[int], Candidate]
     says: tuple[str, ...]
@@ -196,6 +196,7 @@ CANDIDATES: Mapping[str, Entry] = {
         make=_tree,
         says=("adaptive-tree",),
         title="Hoeffding adaptive tree of River",
+        slow=True,
     ),
     "adaptive-forest": Entry(
         make=_forest,

@@ -177,7 +177,7 @@ def _figures(
     pairs = [auc for auc, _ in matched if auc is not None]
     against = None
     if own is not None and floor is not None and name != best:
-        gaps = [a - b for a, b in zip(own[0], floor[0], strict=True)]
+        gaps = [auc - float(np.mean(floor[0])) for auc in own[0]]
         against = _estimate(gaps, own[2] - floor[2])
     return Figures(
         kind="candidate" if said else "floor",

@@ -23,6 +23,8 @@ Numbers = NDArray[np.float64]
 Scores = dict[str, list[Numbers]]
 """Name -> scores of the judged cases, in their order, one array a seed."""
 Progress = Callable[[int], None]
+FEW_CASES = 10_000
+"""Cases up to which slow candidates get every seed; beyond, the first alone."""
 
 
 class Judged(Struct, kw_only=True):
@@ -36,6 +38,11 @@ class Judged(Struct, kw_only=True):
 def entry_names(chosen: Iterable[str]) -> frozenset[str]:
     """What the chosen candidates say."""
     return frozenset(name for key in chosen for name in CANDIDATES[key].says)
+
+
+def _keys(chosen: Iterable[str], seed: int, cases: int) -> list[str]:
+    """The candidates that run under a seed."""
+    return [key for key in chosen if not seed or cases <= FEW_CASES or not CANDIDATES[key].slow]
 
 
 def by_entity(
@@ -59,7 +66,7 @@ def by_entity(
         fold = stratified_folds(asked, folds, rng)
         shuffled = rng.permutation(len(fold))
         order = shuffled[np.argsort(asked.known_at[shuffled], kind="stable")]
-        for key in chosen:
+        for key in _keys(chosen, seed, len(fold)):
             found = {name: np.empty(len(fold)) for name in CANDIDATES[key].says}
             for number in range(folds):
                 train, test = order[fold[order] != number], np.flatnonzero(fold == number)
@@ -145,7 +152,11 @@ def in_time(
     that are learnt from, drawn anew under each seed.
     """
     chosen = tuple(chosen)
-    pupils = [_Pupil(key, seed, negatives) for seed in range(seeds) for key in chosen]
+    pupils = [
+        _Pupil(key, seed, negatives)
+        for seed in range(seeds)
+        for key in _keys(chosen, seed, len(asked.at))
+    ]
     learnt = _sampled(asked.labels, negatives, seeds)
     judged = asked.at >= asked.judged_from
     scores: dict[tuple[str, int], list[Numbers]] = {}

@@ -121,6 +121,7 @@ def watch(
             raise FatalError(f"{stopped}; mend the input, see `tideline replay`") from None
     for first, last in zip(groups[turn:], groups[turn + 1 :], strict=False):
         yield _answer(pipeline, asked, first, last, now_ms)
+    pipeline.finish(now_ms)
 
 
 def _answer(pipeline: Pipeline, asked: Questions, first: int, last: int, now_ms: int) -> Batch:
