@@ -101,7 +101,7 @@ PROTOCOL = Protocol(
         "from then on.",
         "A compromise is a run of three or more days with fraud and no pause above two weeks; the "
         "data does not name them.",
-        "One good terminal-day in twenty is learnt from, drawn under each seed, and probabilities are "
-        "corrected for it (King and Zeng, 2001).",
+        "One good terminal-day in twenty is learnt from, drawn under each seed, and probabilities "
+        "are corrected for it (King and Zeng, 2001).",
     ),
 )
