@@ -125,7 +125,7 @@ class Ranking:
 
 
 def matched_auc(
-    scores: Numbers, labels: Flags, sizes: Numbers, ratio_max: float = 2.0
+    scores: Numbers, labels: Flags, sizes: Numbers, ratio_max: float = 1.5
 ) -> tuple[float | None, int]:
     """AUC within pairs of like size: a true and a false case whose sizes differ by a factor of at
     most ``ratio_max``. Ties count half. Returns it (None without a pair) and the number of pairs.
