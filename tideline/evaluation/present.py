@@ -1,6 +1,6 @@
 """Results as tables and sentences, for the page and for docs/quality.md alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -93,6 +93,38 @@ def main_table(result: Result) -> Table:
     kept = {c: texts for c, texts in columns.items() if set(texts) != {DASH}}
     rows = zip((name for name, _ in shown), *kept.values(), strict=True)
     return Table(title="", columns=("", *kept), rows=tuple(rows))
+
+
+def overview(evaluations: Sequence[Evaluation]) -> Table:
+    """One row a split: the AUC of the champion, the best challenger, floor and figure of others."""
+    rows = []
+    for e in evaluations:
+        others = [r for r in e.references if r.metric == "roc_auc"]
+        best_other = max(others, key=lambda r: r.figure) if others else None
+        for result in e.results:
+            champion = result.figures.get("champion")
+            if champion is None:
+                continue
+            rivals = [
+                (name, found.roc_auc)
+                for name, found in ordered(result)
+                if found.kind == "candidate" and name != "champion" and found.roc_auc
+            ]
+            floor = result.figures[result.best_floor].roc_auc
+            rows.append(
+                (
+                    f"{e.dataset}, {'in time' if result.split == 'time' else 'by merchant'}",
+                    _interval(champion.roc_auc),
+                    f"{rivals[0][0]} {rivals[0][1].mean:.3f}" if rivals else DASH,
+                    f"{result.best_floor} {_mean(floor)}",
+                    f"{best_other.of} {best_other.figure:g}" if best_other else DASH,
+                )
+            )
+    return Table(
+        title="AUC in short",
+        columns=("", "champion [95 %]", "best challenger", "best floor", "best figure of others"),
+        rows=tuple(rows),
+    )
 
 
 def short_table(result: Result) -> Table:

@@ -30,7 +30,7 @@ def write_html(evaluations: Sequence[Evaluation], folder: Path) -> Path:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
     page = environment.get_template("report.html").render(
-        evaluations=[_page(each) for each in evaluations]
+        overview=present.overview(evaluations), evaluations=[_page(each) for each in evaluations]
     )
     path = folder / "report.html"
     path.write_text(page + "\n", "utf-8")
@@ -118,8 +118,13 @@ def write_markdown(evaluations: Sequence[Evaluation], path: Path) -> None:
         _, found, rest = path.read_text("utf-8").partition(FINDINGS)
         kept = found + rest if found else kept
     intro = (TEMPLATES / "quality.md").read_text("utf-8")
-    parts = [intro, *(_section(each) for each in evaluations), kept]
+    parts = [intro, _overview(evaluations), *(_section(each) for each in evaluations), kept]
     path.write_text("\n".join(part.rstrip("\n") + "\n" for part in parts), "utf-8")
+
+
+def _overview(evaluations: Sequence[Evaluation]) -> str:
+    table = present.overview(evaluations)
+    return "\n".join([f"## {table.title}", *_table(table)])
 
 
 def _section(e: Evaluation) -> str:
