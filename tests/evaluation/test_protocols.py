@@ -9,6 +9,7 @@ import pytest
 
 from ops.errors import ConfigurationError
 from tideline.evaluation.protocols import PROTOCOLS, cards, files, loans, promises, sme, terminals
+from tideline.evaluation.questions import check_judged
 from tideline.sources.records import SourceRecord
 
 DAY_MS = 86_400_000
@@ -158,7 +159,13 @@ def test_labels_of_a_file_name_their_outcomes_and_bad_lines_their_place(tmp_path
 
 def test_data_of_one_kind_of_outcome_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="nothing to tell apart"):
-        sme.ask(told([event("loan.settled", "a", 1)]))
+        check_judged(sme.ask(told([event("loan.settled", "a", 1)])))
+
+
+def test_data_too_short_to_judge_is_refused() -> None:
+    stream = [event("order.paid", "T1", day * DAY_MS) for day in range(30)]
+    with pytest.raises(ConfigurationError, match="0 questions to judge"):
+        check_judged(terminals.ask(told(stream)))
 
 
 def test_protected_attributes_are_read_for_the_fairness_report_alone() -> None:

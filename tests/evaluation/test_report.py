@@ -80,6 +80,14 @@ def test_figures_have_seeds_intervals_and_the_best_floor(by: str) -> None:
     assert sides <= {"good", "bad", "plain"} and sides
 
 
+def test_without_a_floor_that_tells_chance_is_the_one_to_beat() -> None:
+    cases = asked()
+    found = judged(cases._replace(floors={"number": np.zeros(len(cases.at))}), "together")
+    assert found.best_floor == "random"
+    gap = found.figures["champion"].against_best_floor
+    assert gap is not None and gap.mean > 0.2
+
+
 def test_a_table_leaves_out_columns_and_rows_that_say_nothing() -> None:
     table = present.main_table(judged(asked(), "together"))
     assert [row[0] for row in table.rows] == ["champion", "number", "random"]

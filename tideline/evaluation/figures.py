@@ -63,7 +63,10 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """One split of one data set; ``best_floor`` is the floor with the greatest AUC but chance."""
+    """One split of one data set.
+
+    ``best_floor`` is the floor with the greatest AUC, chance where none tells anything.
+    """
 
     split: str
     cases: int
@@ -90,7 +93,7 @@ def measure(
         for name, found in drawn.items()
         if found is not None and name not in judged.probabilities and name != "random"
     }
-    best = max(sorted(means), key=means.__getitem__)
+    best = max(sorted(means), key=means.__getitem__, default="random")
     figures = {
         name: _figures(protocol, name, judged, cells, drawn, best, calendar)
         for name in judged.scores

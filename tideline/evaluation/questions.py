@@ -67,19 +67,11 @@ def questions(
     sizes: Any = None,
     judged_from: int = 0,
 ) -> Questions:
-    """Questions of columns in any order.
-
-    Raises ``ConfigurationError`` where there is none, or none of one of the two answers.
-    """
+    """Questions of columns in any order."""
     names = np.array(list(merchants), dtype=object)
     count = len(names)
     times = np.asarray(at, np.int64)
     answers = np.asarray(labels, np.bool_)
-    if not 0 < int(answers.sum()) < count:
-        raise ConfigurationError(
-            f"{count} questions, {int(answers.sum())} of them bad: there is nothing to tell apart; "
-            "give data with outcomes of both kinds"
-        )
     made = Questions(
         names,
         times,
@@ -93,6 +85,16 @@ def questions(
         judged_from,
     )
     return made.take(np.argsort(times, kind="stable"))
+
+
+def check_judged(asked: Questions) -> None:
+    """Raises ``ConfigurationError`` where none is judged, or none of one of the two answers."""
+    judged = asked.labels[asked.at >= asked.judged_from]
+    if not 0 < int(judged.sum()) < len(judged):
+        raise ConfigurationError(
+            f"{len(judged)} questions to judge, {int(judged.sum())} of them bad: there is nothing "
+            "to tell apart; give more data, with outcomes of both kinds"
+        )
 
 
 def _texts(values: Iterable[str] | None, count: int) -> NDArray[np.object_]:

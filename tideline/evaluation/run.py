@@ -25,7 +25,13 @@ from streams.pipeline import Pipeline
 from tideline.commands.replay import REPLAY_KEY
 from tideline.evaluation import figures, judge, leaks
 from tideline.evaluation.inputs import input_rows
-from tideline.evaluation.questions import Event, Protocol, Questions, Reference
+from tideline.evaluation.questions import (
+    Event,
+    Protocol,
+    Questions,
+    Reference,
+    check_judged,
+)
 from tideline.evaluation.watch import Batch, Watched, watch
 from tideline.sources import AdapterReport, SourceRecord, open_sources
 
@@ -126,6 +132,7 @@ def evaluate(
     run = _Pass(settings, protocol, files)
     say("reading the questions", None)
     asked = protocol.ask(run.told())
+    check_judged(asked)
     leaks.check_times(asked)
     leaks.check_columns(tuple(asked.floors), _columns(asked), asked.labels)
     chosen = options.candidates or tuple(
