@@ -22,6 +22,8 @@ from tideline.evaluation.questions import NO_TIME, Protocol, Questions
 from tideline.evaluation.watch import Opened
 
 Numbers = NDArray[np.float64]
+Fairness = dict[str, dict[str, dict[str, float]]]
+"""Protected attribute -> group -> figure -> value."""
 RESAMPLES = 200
 INTERVAL = (2.5, 97.5)
 GROUP_MIN = 20
@@ -281,13 +283,13 @@ def _curve(scores: Numbers, labels: NDArray[np.bool_], points: int = 60) -> dict
 
 def fairness(
     judged: Judged, attributes: Mapping[str, Mapping[str, str]], name: str = "champion"
-) -> dict[str, dict[str, dict[str, float]]]:
+) -> Fairness:
     """Of each group of each protected attribute: cases, mean prediction, share bad, and AUC.
 
     Of the first seed. Groups without ``GROUP_MIN`` of both are left out.
     """
     cases, scores = judged.asked, judged.scores[name][0]
-    report: dict[str, dict[str, dict[str, float]]] = {}
+    report: Fairness = {}
     for attribute, group_of in attributes.items():
         groups = np.array([group_of.get(m, "") for m in cases.merchants], dtype=object)
         for group in sorted(set(groups.tolist())):

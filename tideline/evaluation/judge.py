@@ -126,6 +126,7 @@ class _Pupil:
         self._shift = math.log(negatives)
 
     def learn(self, row: Numbers, label: bool, at: int) -> None:
+        """One answer that has become known."""
         self._model.learn(row, label, at)
 
     def predict(self, rows: Numbers) -> Mapping[str, Numbers]:

@@ -38,7 +38,7 @@ from tideline.sources import AdapterReport, SourceRecord, open_sources
 MANY_CASES = 100_000
 """Judged cases from which on slow candidates are left out, unless they are asked for by name."""
 STORED_MAX = 60_000
-"""Questions whose vectors are kept, so that both splits can be made of one pass."""
+"""Questions of a protocol in time whose vectors are kept, so that merchants can be split too."""
 Numbers = NDArray[np.float64]
 Say = Callable[[str, int | None], None]
 """Told what goes on: a text with the number of steps to come, or "" with steps done."""
@@ -78,7 +78,7 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     references: tuple[Reference, ...]
     notes: tuple[str, ...]
     checks: tuple[str, ...]
-    fairness: dict[str, dict[str, dict[str, float]]]
+    fairness: figures.Fairness
 
 
 class _Pass:
@@ -99,6 +99,7 @@ class _Pass:
                 yield record, decode(record.value)
 
     def batches(self, asked: Questions, now_ms: int) -> Iterator[tuple[Batch, Numbers]]:
+        """The questions of each time with their inputs; ``seconds`` is what the stream took."""
         artifacts = MemoryArtifacts()
         pipeline = Pipeline(
             intake_of(self._settings, REPLAY_KEY, artifacts),
@@ -141,7 +142,7 @@ def evaluate(
         if not (entry.slow and int((asked.at >= asked.judged_from).sum()) > MANY_CASES)
     )
     pairs = run.batches(asked, now_ms)
-    if len(asked.at) <= STORED_MAX:
+    if protocol.split == "entity" or len(asked.at) <= STORED_MAX:
         vectors, rows = _stored(asked, pairs, say)
         leaks.check_columns(NAMES, vectors, asked.labels)
         judged = [
@@ -157,6 +158,21 @@ def evaluate(
         figures.measure(protocol, split, found, asked, run.watched.opened)
         for split, found in judged
     )
+    fairness = _fairness(protocol, judged, folder, chosen)
+    seconds = time.monotonic() - started
+    return _evaluation(protocol, options, chosen, run, results, fairness, now_ms, seconds)
+
+
+def _evaluation(
+    protocol: Protocol,
+    options: Options,
+    chosen: tuple[str, ...],
+    run: _Pass,
+    results: tuple[figures.Result, ...],
+    fairness: figures.Fairness,
+    now_ms: int,
+    seconds: float,
+) -> Evaluation:
     watched = run.watched
     return Evaluation(
         dataset=protocol.name,
@@ -170,7 +186,7 @@ def evaluate(
             "river": version("river"),
             "python": platform.python_version(),
         },
-        seconds=round(time.monotonic() - started, 1),
+        seconds=round(seconds, 1),
         seconds_streaming=round(run.seconds, 1),
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         events=watched.events,
@@ -188,7 +204,7 @@ def evaluate(
         references=protocol.references,
         notes=protocol.notes,
         checks=CHECKS,
-        fairness=_fairness(protocol, judged, folder, chosen),
+        fairness=fairness,
     )
 
 
@@ -300,7 +316,7 @@ def _fairness(
     judged: list[tuple[str, judge.Judged]],
     folder: Path,
     chosen: tuple[str, ...],
-) -> dict[str, dict[str, dict[str, float]]]:
+) -> figures.Fairness:
     if protocol.fairness is None or "online-logistic" not in chosen:
         return {}
     return figures.fairness(judged[0][1], protocol.fairness(folder))
