@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.test_commands import DAY_MS, START, tideline, write
 
 MERCHANTS = 60
@@ -74,17 +76,29 @@ def test_other_data_is_judged_and_the_report_keeps_what_people_wrote(tmp_path: P
     assert not re.search(r"(?:src|href)=\"(?!#)", html)
 
 
-def test_an_outcome_too_early_ends_with_one_and_its_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("late", "asked_after_days", "known_after_days", "says"),
+    [
+        ("m9", -1, 0, "answer of merchant 'm9'"),
+        ("all", 1, 2, "'exposure_minor' (by value)"),
+        ("all", -1, 0, None),
+    ],
+)
+def test_a_planted_leak_ends_with_one_and_its_name(
+    tmp_path: Path, late: str, asked_after_days: int, known_after_days: int, says: str | None
+) -> None:
+    """Asked a day after the outcome, which is then among the features; or known before it."""
     write(tmp_path / "events.ndjson", borrowers())
     rows = ["merchant_id,as_of,label,known_at"]
     for i in range(MERCHANTS):
-        known = START + (i + 150) * DAY_MS
-        rows.append(f"m{i},{known + (DAY_MS if i == 9 else 0)},{int(i % 4 == 0)},{known}")
+        outcome = START + (i + 150) * DAY_MS
+        asked_at = outcome + asked_after_days * DAY_MS + (2 * DAY_MS if f"m{i}" == late else 0)
+        rows.append(f"m{i},{asked_at},{int(i % 4 == 0)},{outcome + known_after_days * DAY_MS}")
     (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
-    asked = ("evaluate", "events", "events.ndjson", "--labels", "labels.csv", "--json")
-    done = tideline(*asked, cwd=tmp_path)
-    assert done.returncode == 1
-    assert "'m9'" in done.stderr and "before the question" in done.stderr.replace("\n", " ")
+    asked = ("evaluate", "events", "events.ndjson", "--labels", "labels.csv", "--seeds", "1")
+    done = tideline(*asked, "--candidate", "points-scorecard", cwd=tmp_path, COLUMNS="300")
+    assert done.returncode == (0 if says is None else 1), done.stderr
+    assert says is None or says in done.stderr.replace("\n", " ")
 
 
 def test_wrong_usage_names_the_remedy(tmp_path: Path) -> None:

@@ -43,6 +43,9 @@ def evaluate(
     candidate: Annotated[
         list[str] | None, typer.Option(help="only these; all that are quick enough if not given")
     ] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="a feature that may tell the answer alone")
+    ] = None,
     partitions: Annotated[int, typer.Option(min=1, max=1024)] = 1,
     report_file: Annotated[
         Path | None, typer.Option("--report", help="write this page from all results in --out")
@@ -57,7 +60,7 @@ def evaluate(
     settings = load_settings()
     kafka = settings.kafka.model_copy(update={"partitions": partitions})
     settings = settings.model_copy(update={"kafka": kafka})
-    options = Options(seeds=seeds, folds=folds, candidates=chosen)
+    options = Options(seeds=seeds, folds=folds, candidates=chosen, allowed=tuple(allow or ()))
     jobs = _jobs(datasets, data, labels, before_days, split)
     load_machine_code()
     made = []

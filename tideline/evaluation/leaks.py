@@ -1,6 +1,6 @@
 """Checks that no answer is known before its question: each fails with the name of what leaked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,30 +57,43 @@ class Guard:
 
 
 def check_columns(
-    names: Sequence[str], columns: NDArray[np.float64], labels: NDArray[np.bool_]
+    names: Sequence[str],
+    columns: NDArray[np.float64],
+    labels: NDArray[np.bool_],
+    allowed: Collection[str] = (),
 ) -> None:
-    """Raises ``LeakError`` for a column that alone tells the answers, by value or by absence.
+    """Raises ``LeakError`` with the columns that alone tell the answers, by value or by absence.
 
-    ``columns`` has one row a case and NaN where not available.
+    ``columns`` has one row a case and NaN where not available. Those ``allowed`` may do so.
     """
-    if min(int(labels.sum()), int((~labels).sum())) < CLASS_MIN:
-        return
-    for i, name in enumerate(names):
-        column = columns[:, i]
-        absent = np.isnan(column)
-        parts = [(absent.astype(np.float64), labels, "its absence")]
-        known = ~absent
-        parts.append((column[known], labels[known], "its value"))
-        for scores, answers, what in parts:
-            if min(int(answers.sum()), int((~answers).sum())) < CLASS_MIN:
-                continue
-            auc = Ranking(scores, answers).roc_auc()
-            assert auc is not None, "both classes are there"
-            if not 1.0 - PERFECT < auc < PERFECT:
-                raise LeakError(
-                    f"{name!r} tells the answer: {what} alone has AUC {max(auc, 1 - auc):.4f} over "
-                    f"{len(answers)} cases; it follows from the outcome, take it out"
-                )
+    found = [
+        f"{name!r} ({how})"
+        for i, name in enumerate(names)
+        if name not in allowed and (how := _tells(columns[:, i], labels)) is not None
+    ]
+    if found:
+        raise LeakError(
+            f"{', '.join(found)}: each alone tells the answer of {len(labels)} cases. It follows "
+            "from the outcome: ask earlier or keep the outcome's event from the features; or name "
+            "it with --allow where it is known in time"
+        )
+
+
+def _tells(column: NDArray[np.float64], labels: NDArray[np.bool_]) -> str | None:
+    """How a column alone tells the answers, or None."""
+    absent = np.isnan(column)
+    parts = (
+        ("by absence", absent.astype(np.float64), labels),
+        ("by value", column[~absent], labels[~absent]),
+    )
+    for how, scores, answers in parts:
+        if min(int(answers.sum()), int((~answers).sum())) < CLASS_MIN:
+            continue
+        auc = Ranking(scores, answers).roc_auc()
+        assert auc is not None, "both classes are there"
+        if not 1.0 - PERFECT < auc < PERFECT:
+            return how
+    return None
 
 
 def check_blind(first: NDArray[np.float64], second: NDArray[np.float64], who: str) -> None:

@@ -45,11 +45,15 @@ Say = Callable[[str, int | None], None]
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """What the user chose; ``candidates`` empty means all that are quick enough."""
+    """What the user chose; ``candidates`` empty means all that are quick enough.
+
+    ``allowed`` names features that may tell the answers alone.
+    """
 
     seeds: int = 5
     folds: int = 5
     candidates: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
 
 
 class Evaluation(Struct, frozen=True, kw_only=True):
@@ -135,7 +139,7 @@ def evaluate(
     asked = protocol.ask(run.told())
     check_judged(asked)
     leaks.check_times(asked)
-    leaks.check_columns(tuple(asked.floors), _columns(asked), asked.labels)
+    leaks.check_columns(tuple(asked.floors), _columns(asked), asked.labels, options.allowed)
     chosen = options.candidates or tuple(
         key
         for key, entry in CANDIDATES.items()
@@ -144,14 +148,14 @@ def evaluate(
     pairs = run.batches(asked, now_ms)
     if protocol.split == "entity" or len(asked.at) <= STORED_MAX:
         vectors, rows = _stored(asked, pairs, say)
-        leaks.check_columns(NAMES, vectors, asked.labels)
+        leaks.check_columns(NAMES, vectors, asked.labels, options.allowed)
         judged = [
             (split, _judge(split, protocol, asked, vectors, rows, chosen, options, say))
             for split in _splits(protocol, asked)
         ]
     else:
         say("one pass in time", len(asked.at))
-        pairs = _checked(asked, pairs)
+        pairs = _checked(asked, pairs, options.allowed)
         judged = [("time", _in_time(protocol, asked, pairs, chosen, options, say))]
     say("figures", None)
     results = tuple(
@@ -246,15 +250,16 @@ def _stored(
 
 
 def _checked(
-    asked: Questions, pairs: Iterable[tuple[Batch, Numbers]]
+    asked: Questions, pairs: Iterable[tuple[Batch, Numbers]], allowed: tuple[str, ...]
 ) -> Iterator[tuple[Batch, Numbers]]:
-    """The batches, of which the latest before judging and every tenth after are looked at.
+    """The batches, of which the first and every tenth after are looked at.
 
     All of them together would not fit; what tells the answers does so every day.
     """
     for number, (batch, rows) in enumerate(pairs):
         if number % 10 == 0:
-            leaks.check_columns(NAMES, batch.vectors, asked.labels[batch.first : batch.last])
+            labels = asked.labels[batch.first : batch.last]
+            leaks.check_columns(NAMES, batch.vectors, labels, allowed)
         yield batch, rows
 
 
