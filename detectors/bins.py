@@ -9,6 +9,9 @@ learnt label by label).
 from bisect import bisect_right
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detectors.prior import PRIOR
 from detectors.transform import INPUT_NAMES
 
@@ -36,6 +39,21 @@ def binned(inputs: Mapping[str, float]) -> dict[str, float]:
         for name, value in inputs.items()
         if name in _BOUNDS
     }
+
+
+def bin_places(rows: NDArray[np.float64]) -> NDArray[np.int64]:
+    """``binned`` of many: the place in ``BIN_NAMES`` of each input that has bins, -1 for none.
+
+    ``rows`` are float64, one row a merchant, columns as ``transform.INPUT_NAMES``, NaN where not
+    available; the result has a column for each input that has bins.
+    """
+    columns = [INPUT_NAMES.index(name) for name in _BOUNDS]
+    found = np.full((len(rows), len(columns)), -1, np.int64)
+    for number, (column, bounds) in enumerate(zip(columns, _BOUNDS.values(), strict=True)):
+        values = rows[:, column]
+        place = number * len(MIDDLES) + np.searchsorted(bounds, values, side="right")
+        found[:, number] = np.where(np.isnan(values), -1, place)
+    return found
 
 
 def middle_of(name: str) -> int:

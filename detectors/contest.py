@@ -4,16 +4,17 @@ A challenger takes the champion's place by rule (``Contest.winner``), never beca
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from detectors.default_risk import PRIOR_MODEL, PRIOR_SCORECARD, Model, score
-from detectors.floors import FLOORS, floors
+from detectors.floors import FLOORS, centred
 from detectors.learning import OnlineDefaultModel
 from detectors.metrics import log_loss, roc_auc
-from detectors.transform import model_inputs
+from detectors.recalibration import Recalibrated
 
 LOOK_EVERY = 25
 """Labels between two looks at who wins."""
@@ -25,15 +26,23 @@ PACE_MS = 86_400_000
 """Least event time between two promotions: a wrong one is found and rolled back before the next."""
 CAPACITY = 0.1
 """Share of merchants that a desk can look at: what precision and recall are taken at."""
+CHANCE = 0.5
+"""ROC AUC of a ranking by lot."""
 CHAMPION = "champion"
-START: dict[str, Model] = {"logistic": PRIOR_MODEL, "scorecard": PRIOR_SCORECARD}
-"""The challengers, by name, and what each starts from."""
+Challenger = OnlineDefaultModel | Recalibrated
+START: dict[str, tuple[type[Challenger], Model]] = {
+    "logistic": (OnlineDefaultModel, PRIOR_MODEL),
+    "scorecard": (OnlineDefaultModel, PRIOR_SCORECARD),
+    "recalibrated": (Recalibrated, PRIOR_MODEL),
+}
+"""The challengers by name: how each learns, and from what it starts."""
 
 
 class Outcome(Struct, frozen=True, array_like=True):
     """One label with what everybody had said before learning it.
 
-    ``said`` are probabilities by name, ``naive`` the scores of ``floors`` in their order.
+    ``said`` are probabilities by name, ``naive`` the scores of ``floors`` in their order, NaN where
+    not available.
     """
 
     defaulted: bool
@@ -74,24 +83,30 @@ class Contest:
 
     def __init__(self) -> None:
         self.champion = PRIOR_MODEL
-        self.challengers = {n: OnlineDefaultModel.from_model(m) for n, m in START.items()}
+        self.challengers: dict[str, Challenger] = {
+            name: learns.from_model(model) for name, (learns, model) in START.items()
+        }
         self.outcomes: list[Outcome] = []
         self.labels = 0
         self._promoted_at = 0
 
     def learn(
-        self, vector: list[float], defaulted: bool, *, at: int, key: str, exposure_minor: int
+        self,
+        inputs: Mapping[str, float],
+        defaulted: bool,
+        *,
+        at: int,
+        naive: Sequence[float],
+        exposure_minor: int = 0,
     ) -> None:
         """Note what everybody says of a merchant, then let the challengers learn its outcome.
 
-        ``vector`` is in catalogue order (NaN = not available), ``at`` the event time of the outcome
-        (epoch ms), ``key`` names merchant and time for the random floor.
+        ``inputs`` come from ``transform.model_inputs``, ``at`` is the event time of the outcome
+        (epoch ms), ``naive`` the scores of ``floors.naive_scores``.
         """
-        inputs = model_inputs(vector)
         said = {CHAMPION: score(self.champion, inputs)[0]}
         said |= {name: each.predict(inputs) for name, each in self.challengers.items()}
-        naive = list(floors(vector, key=key).values())
-        self.outcomes.append(Outcome(defaulted, exposure_minor, said, naive))
+        self.outcomes.append(Outcome(defaulted, exposure_minor, said, list(naive)))
         del self.outcomes[:-WINDOW]
         for each in self.challengers.values():
             each.learn(inputs, defaulted, at)
@@ -108,7 +123,7 @@ class Contest:
             forecasts = [o.said[name] for o in self.outcomes]
             found[name] = _standing(forecasts, labels, exposures, stated=True)
         for i, name in enumerate(FLOORS):
-            ranked = [o.naive[i] for o in self.outcomes]
+            ranked = centred(np.array([o.naive[i] for o in self.outcomes])).tolist()
             found[name] = _standing(ranked, labels, exposures, stated=False)
         return found
 
@@ -117,7 +132,7 @@ class Contest:
 
         Looked at every ``LOOK_EVERY`` labels, with at least ``CLASS_MIN`` of each class since the
         last promotion and ``PACE_MS`` after it: the challenger with the least log loss, if that
-        does not exceed the champion's and it ranks better (ROC AUC) than every floor.
+        does not exceed the champion's and it ranks better (ROC AUC) than every floor, and chance.
         """
         if self.labels % LOOK_EVERY or (self._promoted_at and at < self._promoted_at + PACE_MS):
             return None
@@ -129,6 +144,7 @@ class Contest:
         if _loss(standings[best]) > _loss(standings[CHAMPION]):
             return None
         floor = max(standings[name].roc_auc or 0.0 for name in FLOORS)
+        floor = max(floor, CHANCE)
         return best if (standings[best].roc_auc or 0.0) > floor else None
 
     def promote(self, name: str, *, version: str, at: int) -> Model:
@@ -168,7 +184,7 @@ class Contest:
         contest = cls()
         contest.champion, contest.outcomes = state.champion, state.outcomes
         contest.challengers = {
-            name: OnlineDefaultModel.restore(each) for name, each in state.challengers.items()
+            name: START[name][0].restore(each) for name, each in state.challengers.items()
         }
         contest.labels, contest._promoted_at = state.labels, state.promoted_at
         return contest

@@ -1,37 +1,46 @@
-"""Naive rankings that any model must beat to be believed.
+"""Naive scores that a model must beat: each is one number that a risk desk would rank by."""
 
-Each orders merchants by one thing that everybody knows without a model; higher is riskier. What is
-not available counts as the neutral value: no sales, no change, nothing past due.
-"""
+from collections.abc import Callable, Mapping
 
-from xxhash import xxh64_intdigest
+import numpy as np
+from numpy.typing import NDArray
 
 from features.catalogue import INDEX
 
-FLOORS: tuple[str, ...] = ("smallness", "last_month_fall", "lateness", "random")
-_SEED = 5
-_UNIT = 2.0**-64
+Numbers = NDArray[np.float64]
 
 
-def floors(vector: list[float], *, key: str) -> dict[str, float]:
-    """The naive scores of a merchant, by name in the order of ``FLOORS``.
+def _by(feature: str, sign: float) -> Callable[[Numbers], Numbers]:
+    def score(vectors: Numbers) -> Numbers:
+        values: Numbers = sign * vectors[:, INDEX[feature]]
+        return values
 
-    - ``smallness``: the less sold in 92 days, the riskier;
-    - ``last_month_fall``: the ratio of the last 28 days to the usual, the lower the riskier;
-    - ``lateness``: days past due, else the delay of the last repayment (days);
-    - ``random``: a number in [0, 1) that depends on ``key`` alone (merchant and time, say).
+    return score
 
-    ``vector`` is in catalogue order, NaN where not available.
+
+FLOORS: Mapping[str, Callable[[Numbers], Numbers]] = {
+    "volume-rank": _by("turnover_92d_minor", -1.0),
+    "last-month-fall": _by("turnover_change_28d_ratio", -1.0),
+    "days-past-due": _by("days_past_due", 1.0),
+    "last-lateness": _by("repayment_delay_last_days", 1.0),
+}
+"""Name -> score of vectors (one row a merchant, in catalogue order); higher is riskier.
+
+``volume-rank``: the least sales of 92 days first. ``last-month-fall``: the least sales of 28 days
+against the usual first. ``days-past-due`` and ``last-lateness``: days of the oldest open due, and
+of the last repayment. NaN where not available, for ``centred``.
+"""
+
+
+def naive_scores(vectors: Numbers) -> Numbers:
+    """The scores of ``FLOORS`` in their order, shape (merchants, floors)."""
+    return np.stack([score(vectors) for score in FLOORS.values()], axis=1)
+
+
+def centred(scores: Numbers) -> Numbers:
+    """Scores with the middle one in the place of those that are not available (NaN).
+
+    A merchant of whom the number says nothing is ranked neither first nor last.
     """
-
-    def known(name: str, neutral: float) -> float:
-        value = vector[INDEX[name]]
-        return value if value == value else neutral
-
-    past_due = known("days_past_due", 0.0)
-    return {
-        "smallness": -known("turnover_92d_minor", 0.0),
-        "last_month_fall": -known("turnover_change_28d_ratio", 1.0),
-        "lateness": past_due or known("repayment_delay_last_days", 0.0),
-        "random": xxh64_intdigest(key.encode(), _SEED) * _UNIT,
-    }
+    known = scores[~np.isnan(scores)]
+    return np.nan_to_num(scores, nan=float(np.median(known)) if len(known) else 0.0)

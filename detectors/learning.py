@@ -1,5 +1,8 @@
 """Online learning of a default-risk model with River: a challenger that can become a version.
 
+A version takes not the latest weights, which still swing with the last labels, but their average in
+which the weight of step t grows as t^3 (polynomial-decay averaging; Shamir and Zhang, 2013).
+
 State is plain data (msgpack): a restored learner goes on exactly like one never stopped.
 """
 
@@ -20,6 +23,8 @@ PRIOR_COUNT = 50
 LEARNING_RATE = 0.02
 L2 = 1e-4
 CLIP_GRADIENT = 5.0
+AVERAGING = 3
+"""How much more later steps weigh in the average."""
 POSITIVE_WEIGHT = 4.0
 """Defaults are rare; each counts for so many settled loans. Calibration takes it out again."""
 
@@ -35,6 +40,8 @@ class _State(Struct, kw_only=True, forbid_unknown_fields=True):
     names: list[str]
     weights: list[float]
     intercept: float
+    mean_weights: list[float]
+    mean_intercept: float
     n_iterations: int
     counts: list[int]
     means: list[float]
@@ -75,6 +82,8 @@ class OnlineDefaultModel:
         # River has no public way to start from weights; the version is pinned for this line.
         regression._weights = utils.VectorDict(dict(zip(self._names, state.weights, strict=True)))
         self._scaler, self._regression = scaler, regression
+        self._mean_weights = dict(zip(self._names, state.mean_weights, strict=True))
+        self._mean_intercept = state.mean_intercept
         steps = (scaler, compose.FuncTransformer(_clip)) if self._is_scaled else ()
         self._pipeline = compose.Pipeline(*steps, regression)
 
@@ -84,6 +93,8 @@ class OnlineDefaultModel:
         check_model(model)
         slope, shift = model.calibration.slope, model.calibration.offset - _CALIBRATION.offset
         size = PRIOR_COUNT + model.n_learned
+        weights = [slope * weight for weight in model.weights]
+        intercept = slope * model.intercept + shift
         return cls(
             _State(
                 river_version=river.__version__,
@@ -92,8 +103,10 @@ class OnlineDefaultModel:
                 horizon_days=model.horizon_days,
                 seed=model.seed,
                 names=list(model.features),
-                weights=[slope * weight for weight in model.weights],
-                intercept=slope * model.intercept + shift,
+                weights=weights,
+                intercept=intercept,
+                mean_weights=weights,
+                mean_intercept=intercept,
                 n_iterations=0,
                 counts=[size] * len(model.features),
                 means=list(model.means),
@@ -108,10 +121,6 @@ class OnlineDefaultModel:
     def _is_scaled(self) -> bool:
         return self.kind == "logistic"
 
-    def predict_raw(self, inputs: Mapping[str, float]) -> float:
-        """River's ``predict_proba_one`` of a default: class-weighted, before calibration."""
-        return float(self._pipeline.predict_proba_one(self._known(inputs))[True])
-
     def predict(self, inputs: Mapping[str, float]) -> float:
         """Calibrated probability of default, as ``score`` of ``to_model`` would say.
 
@@ -120,7 +129,9 @@ class OnlineDefaultModel:
         known = self._known(inputs)
         if self._is_scaled:
             known = _clip(self._scaler.transform_one(known))
-        raw = self._regression._raw_dot_one(known)
+        raw = self._mean_intercept
+        for name, value in known.items():
+            raw += self._mean_weights[name] * value
         return sigmoid(_CALIBRATION.slope * raw + _CALIBRATION.offset)
 
     def learn(self, inputs: Mapping[str, float], label: bool, at: int = 0) -> None:
@@ -130,6 +141,11 @@ class OnlineDefaultModel:
         poisoned for good.
         """
         self._pipeline.learn_one(self._known(inputs), label)
+        share = (AVERAGING + 1) / (self._regression.optimizer.n_iterations + AVERAGING)
+        weights, means = self._regression.weights, self._mean_weights
+        for name in self._names:
+            means[name] += (float(weights[name]) - means[name]) * share
+        self._mean_intercept += (float(self._regression.intercept) - self._mean_intercept) * share
         self.n_learned += 1
         self.n_defaults += label
         self.trained_from = self.trained_from or at
@@ -147,15 +163,14 @@ class OnlineDefaultModel:
         ``trained_until`` is the event time of the last label. Raises ``ModelError`` if learning
         has diverged.
         """
-        weights = self._regression.weights
         model = Model(
             schema=SCHEMA,
             version=version,
             kind=self.kind,
             feature_version=self._origin.feature_version,
             features=tuple(self._names),
-            weights=tuple(float(weights[name]) for name in self._names),
-            intercept=float(self._regression.intercept),
+            weights=tuple(self._mean_weights.values()),
+            intercept=self._mean_intercept,
             means=tuple(float(self._scaler.means[name]) for name in self._names),
             variances=tuple(float(self._scaler.vars[name]) for name in self._names),
             horizon_days=self._origin.horizon_days,
@@ -170,6 +185,7 @@ class OnlineDefaultModel:
                 "l2": L2,
                 "clip_gradient": CLIP_GRADIENT,
                 "positive_weight": POSITIVE_WEIGHT,
+                "averaging": float(AVERAGING),
                 "prior_count": float(PRIOR_COUNT),
             },
             metrics=dict(metrics or {}),
@@ -192,6 +208,8 @@ class OnlineDefaultModel:
                 names=self._names,
                 weights=[float(weights[name]) for name in self._names],
                 intercept=float(self._regression.intercept),
+                mean_weights=list(self._mean_weights.values()),
+                mean_intercept=self._mean_intercept,
                 n_iterations=self._regression.optimizer.n_iterations,
                 counts=[self._scaler.counts[name] for name in self._names],
                 means=[float(self._scaler.means[name]) for name in self._names],

@@ -1,18 +1,24 @@
 """The learner: feature snapshots meet outcomes, challengers learn, versions are promoted.
 
-A pure object over ``risk.assessments``. Outcomes pass the quarantine of labels, the contest of
-champion and challengers decides, and while the score drifts nothing is promoted. Scoring never
-learns; it uses the versions published here, from the place in the log where they are activated.
-State is a set of keyed items, of which each transaction writes those that changed.
+A pure object over ``risk.assessments``. Good outcomes wait until bad ones of the same age are
+known, labels pass the quarantine, the contest of champion and challengers decides, and while the
+score drifts nothing is promoted. Scoring never learns; it uses the versions published here, from
+the place in the log where they are activated. State is a set of keyed items, of which each
+transaction writes those that changed.
 """
 
+from bisect import bisect_right, insort
+from operator import attrgetter
+
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from detectors.bins import BIN_NAMES, binned, feature_of
 from detectors.contest import Contest
 from detectors.default_risk import ModelError, encode_model
 from detectors.drift import Drift
+from detectors.floors import naive_scores
 from detectors.quarantine import Held, Quarantine
 from detectors.transform import model_inputs
 from features.catalogue import NAMES
@@ -36,6 +42,9 @@ _VARIABLES: dict[str, tuple[str, ...]] = {
     feature: tuple(name for name in BIN_NAMES if feature_of(name) == feature)
     for feature in dict.fromkeys(map(feature_of, BIN_NAMES))
 } | {SCORE: tuple(_BAND + band for band in _BANDS)}
+GOOD_WAITS_MS = 30 * DAY_MS
+"""A good outcome is learnt so much later: bad ones of the same loans are known by then. Learnt as
+they come, the good first, probabilities would be far too low."""
 _CONTEST_KEY, _DRIFT_KEY = b"contest", b"drift"
 
 
@@ -49,7 +58,6 @@ class Snapshot(Struct, frozen=True, array_like=True):
 class Case(Struct, frozen=True, array_like=True):
     """What is learnt from one outcome: the merchant as it was known before."""
 
-    merchant_id: str
     snapshot: Snapshot
     exposure_minor: int
 
@@ -60,6 +68,7 @@ class Counters(Struct, kw_only=True):
     published: int = 0
     learned: int = 0
     outcomes_without_history: int = 0
+    labels_ripening: int = 0
     labels_held: int = 0
     labels_given_up: int = 0
 
@@ -67,6 +76,7 @@ class Counters(Struct, kw_only=True):
 class _State(Struct, kw_only=True):
     contest: bytes
     quarantine: Quarantine
+    ripening: list[Held]
     counters: Counters
 
 
@@ -78,6 +88,7 @@ class Learner:
         self.contest = Contest()
         self.quarantine = Quarantine()
         self.drift = Drift()
+        self._ripening: list[Held] = []
         self._snapshots: dict[str, list[Snapshot]] = {}
         self._changed: dict[str, None] = {}
         self._contest_changed = self._drift_changed = False
@@ -85,10 +96,12 @@ class Learner:
     def process(self, record: Record) -> list[Output]:
         """One assessment. Returns a model version and its activation when one is due."""
         assessment = _decode(record.value or b"")
+        outputs = self._take_ripe(assessment.as_of)
         if assessment.outcome is not None:
-            return self._take_outcome(assessment)
-        self._remember(assessment)
-        return []
+            outputs += self._take_outcome(assessment)
+        else:
+            self._remember(assessment)
+        return outputs
 
     def psi(self) -> dict[str, float]:
         """Population stability index of every model input, and of the score by its bands."""
@@ -104,6 +117,7 @@ class Learner:
             state = _State(
                 contest=self.contest.snapshot(),
                 quarantine=self.quarantine,
+                ripening=self._ripening,
                 counters=self.counters,
             )
             items.append((_CONTEST_KEY, msgspec.msgpack.encode(state)))
@@ -120,6 +134,7 @@ class Learner:
                 state = msgspec.msgpack.decode(raw, type=_State)
                 self.contest = Contest.restore(state.contest)
                 self.quarantine, self.counters = state.quarantine, state.counters
+                self._ripening = state.ripening
             elif key == _DRIFT_KEY:
                 self.drift = msgspec.msgpack.decode(raw, type=Drift)
             else:
@@ -146,14 +161,29 @@ class Learner:
             self.counters.outcomes_without_history += 1
             return []
         mature = [s for s in kept if s.as_of <= assessment.as_of - MATURITY_MS]
-        case = Case(
-            assessment.merchant_id,
-            mature[-1] if mature else kept[0],
-            assessment.exposure_minor,
-        )
+        case = Case(mature[-1] if mature else kept[0], assessment.exposure_minor)
         label = Held(
             assessment.as_of, assessment.outcome == "defaulted", msgspec.msgpack.encode(case)
         )
+        if label.defaulted:
+            return self._take_label(label)
+        # Equal times stay in order of arrival.
+        insort(self._ripening, label, key=attrgetter("at"))
+        self.counters.labels_ripening = len(self._ripening)
+        return []
+
+    def _take_ripe(self, now_ms: int) -> list[Output]:
+        """Good outcomes that are as old by now as bad ones are when they are known."""
+        ripe = bisect_right(self._ripening, now_ms - GOOD_WAITS_MS, key=attrgetter("at"))
+        if not ripe:
+            return []
+        labels = self._ripening[:ripe]
+        del self._ripening[:ripe]
+        self.counters.labels_ripening = len(self._ripening)
+        self._contest_changed = True
+        return [output for label in labels for output in self._take_label(label)]
+
+    def _take_label(self, label: Held) -> list[Output]:
         outputs: list[Output] = []
         for ready in self.quarantine.take(label):
             outputs += self._learn(ready)
@@ -163,11 +193,12 @@ class Learner:
 
     def _learn(self, label: Held) -> list[Output]:
         case = msgspec.msgpack.decode(label.snapshot, type=Case)
+        vector = _floats(case.snapshot.values)
         self.contest.learn(
-            _floats(case.snapshot.values),
+            model_inputs(vector),
             label.defaulted,
             at=label.at,
-            key=f"{case.merchant_id}\0{case.snapshot.as_of}",
+            naive=naive_scores(np.array([vector]))[0].tolist(),
             exposure_minor=case.exposure_minor,
         )
         self.counters.learned += 1

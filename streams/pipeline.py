@@ -7,6 +7,9 @@ that micro-batches, activations and hence all outputs depend on the input alone.
 from collections import Counter
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from features.engine import EngineConfig
 from schemas import topics
 from streams.artifacts import MemoryArtifacts, genesis
@@ -52,6 +55,19 @@ class Pipeline:
         self._waiting += 1
         if self._waiting >= CHUNK_LINES:
             self._advance(now_ms)
+
+    def settle(self, now_ms: int) -> None:
+        """Run the log with all that was fed so far; a micro-batch ends here."""
+        self._advance(now_ms)
+
+    def vector_of(self, merchant_id: str, as_of: int) -> NDArray[np.float64] | None:
+        """What an assessment of the merchant at ``as_of`` (epoch ms) would see, by what is settled.
+
+        In catalogue order, NaN where not available; None for a merchant without events.
+        """
+        scoring = self.scoring[self._intake.partition_of(merchant_id)]
+        slot = scoring.engine.index.slot_of(merchant_id)
+        return None if slot is None else scoring.vector_at(slot, as_of)
 
     def finish(self, now_ms: int) -> None:
         """Let the clock run to the end of the last day, so that its buckets close."""

@@ -12,6 +12,7 @@ from tideline.commands.bench import bench
 from tideline.commands.demo import demo
 from tideline.commands.desk import desk
 from tideline.commands.doctor import doctor
+from tideline.commands.evaluate import evaluate
 from tideline.commands.migrate import migrate
 from tideline.console import EXIT_FAILED, EXIT_USAGE, progress_console
 
@@ -47,6 +48,7 @@ for command in (
     migrate,
     publish.publish,
     replay.replay,
+    evaluate,
     schema.schema,
     doctor,
     bench,

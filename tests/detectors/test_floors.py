@@ -2,25 +2,26 @@
 
 import math
 
-from detectors.floors import FLOORS, floors
+import numpy as np
+
+from detectors.floors import FLOORS, centred, naive_scores
 from tests.detectors.merchants import vector_of
 
 
+def scores(**changes: float) -> dict[str, float]:
+    found = naive_scores(np.array([vector_of(**changes)]))[0].tolist()
+    return dict(zip(FLOORS, found, strict=True))
+
+
 def test_each_floor_ranks_by_its_one_thing() -> None:
-    usual = floors(vector_of(turnover_92d_minor=3_000_000), key="m")
-    assert tuple(usual) == FLOORS
-    small = floors(vector_of(turnover_92d_minor=1_000), key="m")
-    fallen = floors(vector_of(turnover_change_28d_ratio=0.2), key="m")
-    late = floors(vector_of(days_past_due=9), key="m")
-    was_late = floors(vector_of(days_past_due=0, repayment_delay_last_days=4), key="m")
-    assert small["smallness"] > usual["smallness"]
-    assert fallen["last_month_fall"] > usual["last_month_fall"]
-    assert late["lateness"] > was_late["lateness"] > usual["lateness"]
+    usual = scores(turnover_92d_minor=3_000_000, days_past_due=0, repayment_delay_last_days=1)
+    assert scores(turnover_92d_minor=1_000)["volume-rank"] > usual["volume-rank"]
+    assert scores(turnover_change_28d_ratio=0.2)["last-month-fall"] > usual["last-month-fall"]
+    assert scores(days_past_due=9)["days-past-due"] > usual["days-past-due"]
+    assert scores(repayment_delay_last_days=4)["last-lateness"] > usual["last-lateness"]
 
 
-def test_chance_depends_on_the_key_alone_and_nothing_is_nan() -> None:
-    one, other = floors(vector_of(), key="a"), floors(vector_of(tenure_days=3), key="a")
-    assert one["random"] == other["random"] != floors(vector_of(), key="b")["random"]
-    unknown = floors([math.nan] * len(vector_of()), key="a")
-    assert all(math.isfinite(value) for value in unknown.values())
-    assert 0 <= unknown["random"] < 1
+def test_what_is_not_known_ranks_in_the_middle() -> None:
+    assert math.isnan(scores(turnover_92d_minor=math.nan)["volume-rank"])
+    assert centred(np.array([1.0, math.nan, 3.0, 9.0])).tolist() == [1.0, 3.0, 3.0, 9.0]
+    assert centred(np.array([math.nan, math.nan])).tolist() == [0.0, 0.0]

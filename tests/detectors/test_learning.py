@@ -7,8 +7,11 @@ import sys
 from collections.abc import Iterator
 
 import msgspec
+import numpy as np
 import pytest
+from river import linear_model, optim, utils
 
+from detectors.bins import binned
 from detectors.default_risk import (
     PRIOR_MODEL,
     PRIOR_SCORECARD,
@@ -17,7 +20,14 @@ from detectors.default_risk import (
     encode_model,
     score,
 )
-from detectors.learning import POSITIVE_WEIGHT, OnlineDefaultModel
+from detectors.learning import (
+    AVERAGING,
+    CLIP_GRADIENT,
+    L2,
+    LEARNING_RATE,
+    POSITIVE_WEIGHT,
+    OnlineDefaultModel,
+)
 from detectors.metrics import log_loss, roc_auc
 from detectors.transform import model_inputs
 from tests.detectors.merchants import vector_of
@@ -58,16 +68,39 @@ def test_a_new_learner_says_what_its_model_says(start: Model) -> None:
 
 
 @kinds
-def test_the_score_of_a_version_equals_what_river_predicts(start: Model) -> None:
+def test_a_version_scores_as_its_learner_predicts(start: Model) -> None:
     model = learnt(300, start=start)
     version = model.to_model(version="v1", parent="prior-1", trained_until=5)
     version = decode_model(encode_model(version))
     for inputs, _ in samples(100, 3):
-        ours, _ = score(version, inputs)
-        river = model.predict_raw(inputs)
-        odds = river / (1 - river) / POSITIVE_WEIGHT
-        assert ours == pytest.approx(odds / (1 + odds), abs=1e-12)
-        assert ours == pytest.approx(model.predict(inputs), abs=1e-12)
+        assert score(version, inputs)[0] == pytest.approx(model.predict(inputs), abs=1e-12)
+
+
+def test_the_weights_of_a_version_are_the_average_of_what_river_learns() -> None:
+    """The scorecard, since its inputs do not depend on what was learnt."""
+    river = linear_model.LogisticRegression(
+        optimizer=optim.SGD(LEARNING_RATE),
+        loss=optim.losses.Log(weight_pos=POSITIVE_WEIGHT),
+        l2=L2,
+        intercept_init=PRIOR_SCORECARD.intercept + math.log(POSITIVE_WEIGHT),
+        intercept_lr=LEARNING_RATE,
+        clip_gradient=CLIP_GRADIENT,
+    )
+    weights = zip(PRIOR_SCORECARD.features, PRIOR_SCORECARD.weights, strict=True)
+    river._weights = utils.VectorDict(dict(weights))
+    steps = []
+    for inputs, label in samples(60, 1):
+        river.learn_one(binned(inputs), label)
+        steps.append([river.weights[name] for name in PRIOR_SCORECARD.features])
+    # The weight of step t in the average after n: (a + 1) / (t + a) times what later steps leave.
+    expected, left = np.zeros(len(steps[0])), 1.0
+    for t in range(len(steps), 0, -1):
+        share = (AVERAGING + 1) / (t + AVERAGING)
+        expected += np.array(steps[t - 1]) * share * left
+        left *= 1 - share
+    assert left == pytest.approx(0)
+    version = learnt(60, start=PRIOR_SCORECARD).to_model(version="v", parent=None, trained_until=0)
+    assert version.weights == pytest.approx(expected.tolist(), abs=1e-12)
 
 
 def test_predicting_learns_nothing() -> None:
@@ -75,7 +108,6 @@ def test_predicting_learns_nothing() -> None:
     before = model.snapshot()
     for inputs, _ in samples(30, 4):
         model.predict(inputs)
-        model.predict_raw(inputs)
     model.to_model(version="v1", parent=None, trained_until=0)
     assert model.snapshot() == before
 

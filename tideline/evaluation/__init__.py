@@ -1,0 +1,1 @@
+"""How good the detectors are on labelled data: protocols, the pass, reports."""
