@@ -31,6 +31,7 @@ from tideline.children import Child, start, stop
 
 FEW = 64
 """Merchants in every partition, with as many events: the ring of known events is in memory."""
+SEEN_SHARE = 0.1
 TRADE_PER_MERCHANT = 2
 CHUNK = 50_000
 LINES = 250
@@ -46,7 +47,10 @@ _INTAKE = ["worker", "--roles", "intake"]
 
 
 def growth(bootstrap: str, folder: Path, sizes: Iterable[int], trade_min: int) -> dict[str, Any]:
-    """Figures by number of merchants; ``rss_bytes_per_merchant`` is against ``FEW`` merchants."""
+    """Figures by number of merchants; ``rss_bytes_per_merchant`` is against ``FEW`` merchants.
+
+    It is None where the merchants do not stand out from what a process takes anyway.
+    """
     base = _measure(bootstrap, folder, FEW, trade_min)
     found = []
     for merchants in sizes:
@@ -55,7 +59,8 @@ def growth(bootstrap: str, folder: Path, sizes: Iterable[int], trade_min: int) -
             continue
         row = _measure(bootstrap, folder, merchants, trade_min)
         over = row["rss_bytes"] - base["rss_bytes"]
-        row["rss_bytes_per_merchant"] = max(0, round(over / merchants))
+        seen = over > SEEN_SHARE * base["rss_bytes"]
+        row["rss_bytes_per_merchant"] = round(over / merchants) if seen else None
         found.append(row)
     return {"growth_base_rss_bytes": base["rss_bytes"], "growth": found}
 

@@ -176,7 +176,7 @@ def _growth_cells(rows: list[dict[str, Any]]) -> Iterable[tuple[str, list[str]]]
         "checkpoint_bytes_per_s": "checkpoint bytes/s",
     }
     for key, what in plain.items():
-        yield what, [_number(row[key]) for row in rows]
+        yield what, ["–" if row[key] is None else _number(row[key]) for row in rows]
     yield "commit pause p99", [f"{row['commit_pause_ms']['p99']:.0f} ms" for row in rows]
     yield "restore", [f"{row['restore_s']:.1f} s" for row in rows]
     yield (

@@ -20,7 +20,7 @@ from features.rings import week_of
 AHEAD = 4
 """Lines; fewer leave waits, more drop out of the nearest cache before they are used."""
 
-_PLACES = {name: ROW.fields[name][1] for name in ROW.names or ()} if ROW.fields else {}
+_PLACES = {name: place for name, (_, place, *_) in (ROW.fields or {}).items()}
 _SCALARS = 3 * 64
 """Bytes at the start of a row that hold most of its plain numbers."""
 _SEEN = _PLACES["seen"]
