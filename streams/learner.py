@@ -49,10 +49,19 @@ _CONTEST_KEY, _DRIFT_KEY = b"contest", b"drift"
 
 
 class Snapshot(Struct, frozen=True, array_like=True):
-    """What was known of a merchant at one time; values in catalogue order, None = missing."""
+    """What was known of a merchant at one time.
+
+    ``values`` are little-endian float64 in catalogue order, NaN = not available: a third of what
+    they would take as numbers of Python, and a million merchants have several.
+    """
 
     as_of: int
-    values: tuple[float | None, ...]
+    values: bytes
+
+    @property
+    def vector(self) -> list[float]:
+        """The values as numbers."""
+        return np.frombuffer(self.values, "<f8").tolist()  # type: ignore[no-any-return]
 
 
 class Case(Struct, frozen=True, array_like=True):
@@ -145,12 +154,14 @@ class Learner:
         kept = self._snapshots.setdefault(assessment.merchant_id, [])
         if kept and assessment.as_of - kept[-1].as_of < SNAPSHOT_EVERY_MS:
             return
-        values = tuple(assessment.features.get(name) for name in NAMES)
-        kept.append(Snapshot(assessment.as_of, values))
+        found = assessment.features
+        # An absent feature and one that is null, as in records of 0.1, are alike.
+        values = np.array([found.get(name) for name in NAMES], "<f8")
+        kept.append(Snapshot(assessment.as_of, values.tobytes()))
         del kept[:-SNAPSHOTS_MAX]
         self._changed[assessment.merchant_id] = None
         if assessment.band != "insufficient_history":
-            bins = binned(model_inputs(_floats(values)))
+            bins = binned(model_inputs(values.tolist()))
             self.drift.note([*bins, _BAND + assessment.band])
             self._drift_changed = True
 
@@ -193,7 +204,7 @@ class Learner:
 
     def _learn(self, label: Held) -> list[Output]:
         case = msgspec.msgpack.decode(label.snapshot, type=Case)
-        vector = _floats(case.snapshot.values)
+        vector = case.snapshot.vector
         self.contest.learn(
             model_inputs(vector),
             label.defaulted,
@@ -228,10 +239,6 @@ class Learner:
             Output(topics.MODELS, 0, version.encode(), raw),
             Output(topics.CONTROL, 0, GLOBAL_MERCHANT.encode(), encode(activation)),
         ]
-
-
-def _floats(values: tuple[float | None, ...]) -> list[float]:
-    return [float("nan") if value is None else value for value in values]
 
 
 _decode = msgspec.json.Decoder(Assessment).decode
