@@ -23,7 +23,8 @@ CLASS_MIN = 3
 WINDOW = 500
 """Labels over which all are compared, at most: those since the last promotion."""
 PACE_MS = 86_400_000
-"""Least event time between two promotions: a wrong one is found and rolled back before the next."""
+"""Least event time between two promotions: a wrong one is found and rolled back before the next.
+Where labels are loaded in bulk, a full window of them stands for it."""
 CAPACITY = 0.1
 """Share of merchants that a desk can look at: what precision and recall are taken at."""
 CHANCE = 0.5
@@ -131,10 +132,12 @@ class Contest:
         """The challenger that takes the champion's place now, or None.
 
         Looked at every ``LOOK_EVERY`` labels, with at least ``CLASS_MIN`` of each class since the
-        last promotion and ``PACE_MS`` after it: the challenger with the least log loss, if that
-        does not exceed the champion's and it ranks better (ROC AUC) than every floor, and chance.
+        last promotion and ``PACE_MS``, or ``WINDOW`` labels, after it: the challenger with the
+        least log loss, if that does not exceed the champion's and it ranks better (ROC AUC) than
+        every floor, and chance.
         """
-        if self.labels % LOOK_EVERY or (self._promoted_at and at < self._promoted_at + PACE_MS):
+        early = self._promoted_at and at < self._promoted_at + PACE_MS
+        if self.labels % LOOK_EVERY or (early and len(self.outcomes) < WINDOW):
             return None
         defaults = sum(o.defaulted for o in self.outcomes)
         if min(defaults, len(self.outcomes) - defaults) < CLASS_MIN:

@@ -87,6 +87,18 @@ def test_promotions_keep_their_pace() -> None:
     assert all(later - earlier >= PACE_MS for earlier, later in itertools.pairwise(times))
 
 
+def test_labels_loaded_in_bulk_promote_once_a_window() -> None:
+    contest, promoted = Contest(), []
+    for number, (vector, bad) in enumerate(cases(3 * WINDOW, 8), 1):
+        teach(contest, vector, bad, 5)
+        winner = contest.winner(5)
+        if winner is not None:
+            contest.promote(winner, version=f"v{number}", at=5)
+            promoted.append(number)
+    assert len(promoted) > 1
+    assert all(later - earlier >= WINDOW for earlier, later in itertools.pairwise(promoted))
+
+
 def test_one_class_alone_promotes_nobody() -> None:
     contest = Contest()
     assert run(contest, ((vector, False) for vector, _ in cases(5 * LOOK_EVERY, 4))) == []
