@@ -37,6 +37,10 @@ class Child(NamedTuple):
             for sample in family.samples
         }
 
+    def last_words(self) -> str:
+        """The end of its log; of a crash the stacks, not the list of extension modules."""
+        return self.log.read_text("utf-8", "replace").partition("Extension modules:")[0][-4000:]
+
     def total(self, name: str, **labels: str) -> float:
         """Sum of the samples of a metric that have these labels."""
         wanted = set(labels.items())

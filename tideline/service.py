@@ -52,10 +52,16 @@ def run_hosts(service: Service, hosts: list[Callable[[], Host]]) -> None:
     Crash-only: when one ends with an error the whole process ends at once, and a restart restores.
     """
 
+    # One after the other: msgspec prepares a type when it first converts to it, without a lock, and
+    # two threads that do so at once crash the interpreter. Roles share the types of policies.
+    building = threading.Lock()
+
     def run(build: Callable[[], Host]) -> None:
         try:
+            with building:
+                host = build()
             runtime = Runtime(
-                build(),
+                host,
                 settings=service.settings,
                 metrics=service.metrics,
                 health=service.health,

@@ -143,8 +143,9 @@ class Demo:
         """Raise ``FatalError`` with the tail of its log when a role has ended."""
         for child in self._children:
             if child.process.poll() is not None:
-                tail = child.log.read_text("utf-8", "replace")[-2000:]
-                raise FatalError(f"{child.name} ended with {child.process.returncode}:\n{tail}")
+                raise FatalError(
+                    f"{child.name} ended with {child.process.returncode}:\n{child.last_words()}"
+                )
         if not self._sink_thread.is_alive():
             raise FatalError("the sink ended; its error is above")
 
