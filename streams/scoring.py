@@ -22,6 +22,7 @@ from detectors.holds import rests_on, standing
 from detectors.lasting import cooling_after, lasting, may_open
 from detectors.rules import RuleBook
 from detectors.sentinels import Hit, cleared, met_rules, unyielding
+from detectors.vectors import Vector
 from features.catalogue import FEATURE_VERSION, INDEX, NAMES
 from features.engine import Due, EngineConfig, FeatureEngine, Trigger
 from features.lending import NO_LENDING
@@ -65,10 +66,10 @@ class _Waiting(NamedTuple):
 
 
 class _Case(NamedTuple):
-    """One assessment under way. ``vector`` float64 in catalogue order, NaN where not available."""
+    """One assessment under way. ``vector`` in catalogue order, NaN where not available."""
 
     waiting: _Waiting
-    vector: NDArray[np.float64]
+    vector: Vector
     merchant: str
     currency: str
     causes: list[str]
@@ -354,7 +355,7 @@ class Scoring:
             merchant, causes = line.merchant_id, [line.event_id]
         case = _Case(
             waiting,
-            vector,
+            values or vector,
             merchant,
             currency or NO_CURRENCY,
             causes,
@@ -368,7 +369,7 @@ class Scoring:
             versions.policy,
             ledger.line,
             verdict,
-            vector,
+            case.vector,
             merchant_id=merchant,
             segment=ledger.segment,
             currency=case.currency,
