@@ -22,12 +22,13 @@ from features.lines import LogLine, decode_lines
 from ops.errors import ConfigurationError
 from schemas import topics
 from schemas.outputs import DeadLetter
+from streams.alerts import NO_CURRENCY
 from streams.artifacts import MemoryArtifacts, genesis
 from streams.intake import ANYWHERE, Intake
 from streams.ledger import Ledger
 from streams.pipeline import CHUNK_LINES
 from streams.records import Record, artifact_of
-from streams.scoring import NO_CURRENCY, Scoring
+from streams.scoring import Scoring
 from streams.versions import Genesis
 
 NEAR_AMONG = 200_000

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128
 
 from credit.decide import command, decide
-from detectors import episodes
 from detectors.assess import HISTORY, Verdict, assess, without_history
-from detectors.holds import rests_on, standing
-from detectors.lasting import cooling_after, lasting, may_open
+from detectors.holds import standing
+from detectors.lasting import lasting
 from detectors.rules import RuleBook
-from detectors.sentinels import Hit, cleared, met_rules, unyielding
+from detectors.sentinels import Hit, met_rules, unyielding
 from detectors.vectors import Vector
 from features.catalogue import FEATURE_VERSION, INDEX, NAMES
 from features.engine import Due, EngineConfig, FeatureEngine, Trigger
@@ -32,12 +31,11 @@ from features.texts import json_texts
 from schemas import topics
 from schemas.codec import encode
 from schemas.outputs import Alert, Assessment, LimitChange
+from streams.alerts import NO_CURRENCY, Alerts
 from streams.ledger import Ledger
 from streams.records import Artifacts, Output, Record
 from streams.versions import Genesis, Named, Versions
 
-NO_CURRENCY = "XXX"
-"""ISO 4217 for "no currency": a merchant of whom no money was ever seen."""
 _OUTCOMES = {"loan.defaulted": "defaulted", "loan.settled": "settled"}
 _LINE_COMMANDS = frozenset({"merchant.freeze", "merchant.release", "limit.override"})
 
@@ -102,6 +100,7 @@ class Scoring:
         self.stats: Counter[str] = Counter()
         self._versions = Versions(artifacts, genesis)
         self._outputs: list[Output] = []
+        self._alerts = Alerts(self._versions, self.stats, self._emit)
         self._partition = 0
         self._waiting: dict[int, _Waiting] = {}
         self._vectors = np.empty((_WAITING_MAX, len(NAMES)))
@@ -167,7 +166,8 @@ class Scoring:
         header = msgspec.msgpack.decode(raw, type=Header)
         self.position, self.digest, self.paused = header.position, header.digest, header.paused
         self.engine.import_header(header.engine)
-        self.stats = Counter(header.stats)
+        self.stats.clear()
+        self.stats.update(header.stats)
         self._versions.restore(header.versions)
 
     def page(self, number: int) -> bytes:
@@ -267,20 +267,7 @@ class Scoring:
             self._emit(topics.LIMIT_CHANGES, merchant, change)
             self.stats[f"limit_changes.{change.action}"] += 1
             return
-        kind = next((k for k, e in ledger.episodes.items() if e.alert_id == line.alert_id), None)
-        if kind is None:
-            self.stats["commands_without_target"] += 1
-            return
-        episode, actor, at = ledger.episodes[kind], line.actor or "", due.as_of
-        if line.type == "alert.assign":
-            episode = episodes.assign(episode, line.assignee or actor, actor, at)
-        elif line.type == "alert.acknowledge":
-            episode = episodes.acknowledge(episode, actor, at)
-        elif line.type == "alert.snooze":
-            episode = episodes.snooze(episode, line.until_at or at, actor, at)
-        elif line.type == "alert.close":
-            episode = episodes.close(episode, line.outcome, actor, at)  # type: ignore[arg-type]
-        self._put_episode(merchant, ledger, episode)
+        self._alerts.command(merchant, ledger, line, due.as_of)
 
     # --- vectors ---------------------------------------------------------------------------
 
@@ -364,7 +351,8 @@ class Scoring:
         )
         self._emit_assessment(case, text)
         if hits or ledger.episodes:
-            self._update_episodes(case)
+            evidence = [line.event_id] if line is not None else []
+            self._alerts.update(merchant, ledger, case.vector, hits, held, evidence, at)
         decision = decide(
             versions.policy,
             ledger.line,
@@ -432,66 +420,6 @@ class Scoring:
         )
         self._emit(topics.ASSESSMENTS, case.merchant, assessment)
         self.stats[f"assessments.{verdict.band}"] += 1
-
-    def _update_episodes(self, case: _Case) -> None:
-        due, line, ledger, _, _, held, _ = case.waiting
-        at, merchant, rules = due.as_of, case.merchant, self._versions.rules
-        evidence = [line.event_id] if line is not None else []
-        seen = set()
-        for each in case.hits:
-            seen.add(each.kind)
-            episode = ledger.episodes.get(each.kind)
-            if episode is None:
-                if ledger.cooling and not may_open(ledger.cooling, each, at):
-                    continue
-                episode = episodes.open_episode(
-                    merchant, each.kind, each.severity, each.reasons, evidence, at
-                )
-                self._put_episode(merchant, ledger, episode)
-                self.stats[f"alerts.{each.kind}.{each.severity}"] += 1
-                continue
-            episode, news = episodes.hit(episode, each.severity, each.reasons, evidence, at)
-            self._put_episode(merchant, ledger, episode, news=news)
-        for kind in sorted(ledger.episodes):
-            if kind in seen or rests_on(rules, kind, held):
-                continue
-            if cleared(rules, kind, case.vector):
-                episode, news = episodes.clear(ledger.episodes[kind], at)
-                self._put_episode(merchant, ledger, episode, news=news)
-
-    def _put_episode(
-        self, merchant: str, ledger: Ledger, episode: episodes.Episode, *, news: bool = True
-    ) -> None:
-        if episode.state == "closed":
-            ledger.episodes.pop(episode.kind, None)
-            rules, at = self._versions.rules, episode.updated_at
-            ledger.cooling = cooling_after(rules, ledger.cooling or {}, episode, at) or None
-        else:
-            ledger.episodes[episode.kind] = episode
-        if not news:
-            return
-        alert = Alert(
-            alert_id=episode.alert_id,
-            merchant_id=merchant,
-            segment=ledger.segment,
-            kind=episode.kind,
-            severity=episode.severity,
-            opened_at=episode.opened_at,
-            updated_at=episode.updated_at,
-            state=episode.state,
-            version=episode.version,
-            exposure_minor=ledger.book.exposure_minor,
-            currency=ledger.currency or NO_CURRENCY,
-            reasons=episode.reasons,
-            evidence=episode.evidence,
-            evidence_count=episode.evidence_count,
-            assignee=episode.assignee,
-            actor=episode.actor,
-            snoozed_until=episode.snoozed_until,
-            outcome=episode.outcome,
-            **self._versions.stamps,
-        )
-        self._emit(topics.ALERTS, merchant, alert)
 
     def _emit(self, topic: str, merchant: str, value: Assessment | Alert | LimitChange) -> None:
         self._outputs.append(Output(topic, self._partition, merchant.encode(), encode(value)))
