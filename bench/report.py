@@ -51,6 +51,7 @@ def render(result: dict[str, Any]) -> str:
         _stages(result),
         _latency(result),
         _growth(result),
+        _learning(result),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -142,6 +143,29 @@ def _latency(result: dict[str, Any]) -> str:
         text += (
             "\nLongest delay of any event when one of two workers gets SIGKILL: "
             f"{result['takeover_s']} s (session time-out 6 s).\n"
+        )
+    return text
+
+
+def _learning(result: dict[str, Any]) -> str:
+    text = ""
+    if "assessment" in result:
+        found = result["assessment"]
+        text = (
+            f"{_number(found['count'])} assessments of simulated merchants, "
+            f"{_number(found['with_history'])} of them with a history: "
+            f"{_number(found['per_s'])} a second on one core, {found['us_p50']:.0f} µs at the "
+            f"median and {found['us_p99']:.0f} µs at p99, the feature engine not counted.\n"
+        )
+    if "learner" in result:
+        found = result["learner"]
+        used = found["publish_to_use_ms"]
+        text += (
+            f"\nAt {_number(found['rate_events_per_s'])} events/s through intake, scoring and "
+            f"learner the learner is {_number(found['lag_ms_p50'] or 0)} ms behind at the median, "
+            f"{_number(found['lag_ms_max'] or 0)} ms at most. It published {found['versions']} "
+            f"versions that were used; from a version's record to the first assessment by it took "
+            f"{_number(used[0]) if used else '–'} to {_number(used[-1]) if used else '–'} ms.\n"
         )
     return text
 

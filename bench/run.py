@@ -16,17 +16,28 @@ from typing import Any
 
 from msgspec import Struct
 
-from bench import stages, throughput
+from bench import assessments, stages, throughput
 from bench.cluster import open_site, publish
 from bench.footprint import footprint
 from bench.growth import growth
 from bench.latency import latency
+from bench.learning import economy, learning
 from bench.takeover import takeover
 from bench.workload import Keyed, events
 from deploy.kafka.local import VERSION, LocalKafka
 from ops.errors import ConfigurationError
 
-PARTS = ("engine", "throughput", "peers", "together", "stages", "latency", "takeover", "growth")
+PARTS = (
+    "engine",
+    "throughput",
+    "peers",
+    "together",
+    "stages",
+    "latency",
+    "takeover",
+    "growth",
+    "learning",
+)
 QUICK_PARTS = ("engine", "throughput", "peers", "together", "latency", "growth")
 CALM_SHARE = 10
 """Latency is also taken at this fraction of the rate, where nothing queues."""
@@ -43,6 +54,7 @@ class Plan(Struct, kw_only=True, frozen=True):
     growth_merchants: tuple[int, ...] = (1_000, 100_000)
     growth_events: int = 600_000
     history_merchants: int = 400
+    learning_rate: int = 5_000
     calm: bool = True
     """Whether latency is also taken at a tenth of the rate."""
     parts: tuple[str, ...] = PARTS
@@ -140,6 +152,7 @@ def _steps(
         "latency": lambda: _latency(plan, bootstrap, folder),
         "takeover": lambda: takeover(bootstrap, folder),
         "growth": lambda: _growth(plan, bootstrap, folder),
+        "learning": lambda: _learning(plan, bootstrap, folder),
     }
 
 
@@ -150,6 +163,14 @@ def _latency(plan: Plan, bootstrap: str, folder: Path) -> dict[str, Any]:
         "latency_rate_events_per_s": plan.rate,
         "latency_ms": rows[-1]["alert_ms"],
         "latency_by_rate": rows,
+    }
+
+
+def _learning(plan: Plan, bootstrap: str, folder: Path) -> dict[str, Any]:
+    file = economy(folder)
+    return {
+        **assessments.cost([str(file)]),
+        **learning(bootstrap, folder, file, plan.learning_rate),
     }
 
 

@@ -15,14 +15,17 @@ from schemas import topics
 from streams.artifacts import MemoryArtifacts, genesis
 from streams.intake import ANYWHERE, Intake
 from streams.learner import Learner
-from streams.records import Output, Record, artifact_of
+from streams.records import Artifacts, Output, Record, artifact_of
 from streams.scoring import Scoring
+from streams.versions import Genesis
 
 CHUNK_LINES = 1000
 DAY_MS = 86_400_000
 
 Emit = Callable[[str, bytes], None]
 """Told the logical topic and the value of every output, in order."""
+Tap = Callable[[Record], None]
+"""Told every record of the log, before it is scored."""
 
 
 class Pipeline:
@@ -36,14 +39,19 @@ class Pipeline:
         *,
         learner: Learner | None,
         config: EngineConfig | None = None,
+        start: Genesis | None = None,
+        tap: Tap | None = None,
+        scoring_artifacts: Artifacts | None = None,
     ) -> None:
         self._intake = intake
         self._artifacts = artifacts
         self._emit = emit
         self._learner = learner
+        self._tap = tap
         self._config = config or EngineConfig()
         self.scoring = [
-            Scoring(artifacts, genesis(), self._config) for _ in range(intake.partitions)
+            Scoring(scoring_artifacts or artifacts, start or genesis(), self._config)
+            for _ in range(intake.partitions)
         ]
         self._offsets: Counter[int] = Counter()
         self._learned = 0
@@ -97,6 +105,8 @@ class Pipeline:
             partition = output.partition
             record = self._record(topics.EVENTS, partition, self._offsets[partition], value)
             self._offsets[partition] += 1
+            if self._tap is not None:
+                self._tap(record)
             for result in self.scoring[partition].process(record):
                 self._route(result, now_ms)
             return

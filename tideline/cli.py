@@ -8,6 +8,7 @@ import typer
 from ops.errors import ConfigurationError, TidelineError
 from tideline import __version__
 from tideline.commands import features, publish, replay, roles, rules, schema, topics
+from tideline.commands.backtest import backtest
 from tideline.commands.bench import bench
 from tideline.commands.demo import demo
 from tideline.commands.desk import desk
@@ -48,6 +49,7 @@ for command in (
     migrate,
     publish.publish,
     replay.replay,
+    backtest,
     evaluate,
     schema.schema,
     doctor,

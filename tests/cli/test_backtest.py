@@ -1,0 +1,90 @@
+"""``tideline backtest`` as a user runs it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from streams.artifacts import builtin_policy
+from tests.cli.test_commands import DAY_MS, START, tideline, trade, write
+
+
+def lending(merchant: str, kind: str, day: int, **fields: Any) -> dict[str, Any]:
+    """An event of the merchant's only loan."""
+    return {
+        "type": kind,
+        "event_id": f"{merchant}-{kind}-{day}",
+        "merchant_id": merchant,
+        "occurred_at": START + day * DAY_MS + DAY_MS // 2,
+        "loan_id": f"loan-{merchant}",
+        **fields,
+    }
+
+
+def portfolio(tmp_path: Path) -> Path:
+    """Three merchants that trade well, draw after 120 days and repay, but for the last."""
+    events = []
+    for number in range(3):
+        merchant = f"m{number}"
+        events += trade(merchant, 240)
+        drawn = {"amount": 600_000, "currency": "CNY"}
+        events.append(lending(merchant, "loan.disbursed", 120, **drawn))
+        if number < 2:
+            events.append(lending(merchant, "repayment.received", 180, **drawn))
+            events.append(lending(merchant, "loan.settled", 180))
+        else:
+            events.append(lending(merchant, "loan.defaulted", 200))
+    events.sort(key=lambda event: event["occurred_at"])
+    return write(tmp_path / "events.ndjson", events)
+
+
+def test_two_policies_over_the_same_events_are_compared_in_money(tmp_path: Path) -> None:
+    file = portfolio(tmp_path)
+    policies = ("--policy", "working-capital-1", "--policy", "working-capital-2")
+    arguments = ("backtest", str(file), *policies, "--out", "out", "--json")
+    done = tideline(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["loans_ended"], found["loans_defaulted"]) == (3, 1)
+    (currency,) = found["currencies"]
+    totals = currency["totals_minor"]
+    assert list(totals) == [
+        "working-capital-1",
+        "working-capital-2",
+        "never-change",
+        "late-cut",
+        "static-score",
+    ]
+    first, stricter = totals["working-capital-1"], totals["working-capital-2"]
+    assert first["funded"] > stricter["funded"] > 0
+    assert first["loss"] > stricter["loss"] > 0
+    assert stricter["loss_avoided"] > first["loss_avoided"]
+    assert found["behaviour"]["working-capital-1"]["actions"]["open"] == 3
+    page = (tmp_path / "out" / "backtest.html").read_text("utf-8")
+    assert "Credit loss" in page and "working-capital-2" in page and "http" not in page
+    written = json.loads((tmp_path / "out" / "backtest.json").read_bytes())
+    assert written["currencies"] == found["currencies"]
+    again = json.loads(tideline(*arguments, cwd=tmp_path).stdout)
+    cost = ("seconds", "events_per_s", "peak_memory_bytes")
+    assert {k: v for k, v in again.items() if k not in cost} == {
+        k: v for k, v in found.items() if k not in cost
+    }
+
+
+def test_a_policy_with_an_error_is_refused_with_its_line(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(builtin_policy().replace("expiry_days:", "expiry_dayz:"), "utf-8")
+    file = write(tmp_path / "events.ndjson", trade("m", 2))
+    done = tideline("backtest", str(file), "--policy", str(bad), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "expiry_dayz" in done.stderr and "line" in done.stderr
+
+
+def test_an_unknown_policy_and_one_given_twice_are_usage_errors(tmp_path: Path) -> None:
+    file = write(tmp_path / "events.ndjson", trade("m", 2))
+    done = tideline("backtest", str(file), "--policy", "no-such", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no-such" in done.stderr
+    twice = ("--policy", "working-capital-1") * 2
+    done = tideline("backtest", str(file), *twice, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "given twice" in done.stderr

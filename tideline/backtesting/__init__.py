@@ -1,0 +1,1 @@
+"""Backtest: the same processors over the same log under several policies, judged in money."""
