@@ -46,6 +46,12 @@ class Metrics:
             "rules_info", "1 for the version of the rules last activated here.", "version"
         )
 
+        self.models_refused = counter(
+            "models_refused_total",
+            "Activations of a model that were refused, once a partition; the old one stays.",
+            "reason",
+        )
+
         # Flow
         self.events = counter("events_total", "Events by stage and outcome.", "stage", "outcome")
         self.dead_letters = counter(
@@ -295,6 +301,8 @@ class Metrics:
             elif head == "alerts":
                 kind, _, severity = rest.rpartition(".")
                 self.alerts.labels(kind, severity).inc(count)
+            elif head == "models_refused":
+                self.models_refused.labels(rest).inc(count)
             elif head == "limit_changes":
                 self.limit_changes.labels(rest).inc(count)
             else:

@@ -18,6 +18,7 @@ from detectors.bins import BIN_NAMES, binned, feature_of
 from detectors.contest import Contest
 from detectors.default_risk import ModelError, encode_model
 from detectors.drift import Drift
+from detectors.envelope import Kind, Signer
 from detectors.floors import naive_scores
 from detectors.quarantine import Held, Quarantine
 from detectors.transform import model_inputs
@@ -27,6 +28,7 @@ from schemas.codec import encode
 from schemas.digests import content_digest
 from schemas.events import GLOBAL_MERCHANT, ModelActivated
 from schemas.outputs import Assessment
+from streams.model_keys import LIBRARIES, REPLAY_SIGNER
 from streams.records import Output, Record
 
 DAY_MS = 86_400_000
@@ -90,9 +92,13 @@ class _State(Struct, kw_only=True):
 
 
 class Learner:
-    """Learns from outcomes in the order in which they come."""
+    """Learns from outcomes in the order in which they come.
 
-    def __init__(self) -> None:
+    ``signer`` signs what is published; that of replays is trusted by replays only.
+    """
+
+    def __init__(self, signer: Signer = REPLAY_SIGNER) -> None:
+        self._signer = signer
         self.counters = Counters()
         self.contest = Contest()
         self.quarantine = Quarantine()
@@ -227,7 +233,15 @@ class Learner:
         self.counters.published += 1
         # Another model gives other scores; from here on they are compared with its own first ones.
         self.drift, self._drift_changed = Drift(), True
-        raw = encode_model(model)
+        return self._seal("default-risk", version, encode_model(model), at, model.parent)
+
+    def _seal(
+        self, kind: Kind, version: str, payload: bytes, at: int, parent: str | None
+    ) -> list[Output]:
+        """The signed version and its activation; whatever the learner publishes goes out here."""
+        raw = self._signer.seal(
+            kind, version, payload, published_at=at, libraries=LIBRARIES, parent=parent
+        )
         activation = ModelActivated(
             event_id=f"activate-{version}-{content_digest(raw)}",
             merchant_id=GLOBAL_MERCHANT,

@@ -1,5 +1,6 @@
 """The learner on Kafka: one process at a time, its changed state in every transaction."""
 
+from detectors.envelope import Signer
 from ops.metrics import Metrics
 from ops.settings import Settings
 from schemas import topics
@@ -18,8 +19,9 @@ class LearnerHost:
     instance: str | None = "learner"
     aligned = False
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, signer: Signer) -> None:
         self._settings = settings
+        self._signer = signer
         self._metrics = metrics
         self._learner: Learner | None = None
         self._taken = self._given = self._last_timestamp_ms = 0
@@ -29,7 +31,7 @@ class LearnerHost:
         """State as of the last commit; nothing is replayed."""
         if self._learner is not None:
             return
-        self._learner = Learner()
+        self._learner = Learner(self._signer)
         items: dict[bytes, bytes] = {}
         if any(position.offset is not None for position in committed.values()):
             for partition in range(partitions_of(self._settings, topics.LEARNER_STATE)):

@@ -98,6 +98,8 @@ class Scoring:
         self.digest = "0" * 32
         self.paused = False
         self.stats: Counter[str] = Counter()
+        self.refusal = ""
+        """Why the last model that was refused was so; empty if none was."""
         self._versions = Versions(artifacts, genesis)
         self._outputs: list[Output] = []
         self._alerts = Alerts(self._versions, self.stats, self._emit)
@@ -229,8 +231,10 @@ class Scoring:
     def _control(self, line: LogLine) -> None:
         if line.type in ("policy.activated", "model.activated"):
             kind = "model" if line.type == "model.activated" else line.artifact or "policy"
-            if not self._versions.activate(kind, str(line.version), str(line.digest)):
-                self.stats["models_refused"] += 1
+            refused = self._versions.activate(kind, str(line.version), str(line.digest))
+            if refused is not None:
+                self.refusal = str(refused)
+                self.stats[f"models_refused.{refused.reason}"] += 1
             elif kind != "model" and (lacking := self._versions.kinds_without_rule()):
                 self.stats["freeze_kinds_without_rule"] += len(lacking)
         elif line.type in ("automation.pause", "automation.resume"):

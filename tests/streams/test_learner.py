@@ -6,10 +6,13 @@ from collections import Counter
 import msgspec
 
 from detectors.default_risk import decode_model
+from detectors.envelope import open_envelope
 from features.catalogue import NAMES
 from schemas import topics
+from schemas.digests import content_digest
 from schemas.outputs import Assessment
 from streams.learner import SCORE, Learner
+from streams.model_keys import LIBRARIES, REPLAY_KEYS
 from streams.records import Output, Record
 from tests.detectors.merchants import vector_of
 
@@ -73,10 +76,15 @@ def test_what_is_learnt_is_promoted_published_and_activated() -> None:
     outputs = process(learner, merchants(0, 600, 1))
     by_topic = Counter(output.topic for output in outputs)
     assert by_topic[topics.MODELS] == by_topic[topics.CONTROL] == learner.counters.published > 0
-    first = decode_model(outputs[0].value or b"")
+    raw = outputs[0].value or b""
+    envelope = open_envelope(raw, REPLAY_KEYS, kind="default-risk", version="default-risk-1")
+    assert envelope.parent == "prior-2" and set(envelope.libraries) == set(LIBRARIES)
+    first = decode_model(bytes(envelope.payload))
+    assert envelope.published_at == first.trained_until
     assert first.version == "default-risk-1" and first.parent == "prior-2"
     activation = msgspec.json.decode(outputs[1].value or b"")
     assert activation["type"] == "model.activated" and activation["version"] == first.version
+    assert activation["digest"] == content_digest(raw), "of the whole envelope"
     assert learner.counters.learned + learner.counters.labels_ripening == 600
 
 

@@ -5,13 +5,14 @@ from prometheus_client.exposition import generate_latest
 from ops.metrics import Metrics
 from ops.settings import load_settings
 from streams.learner_host import LearnerHost
+from streams.model_keys import REPLAY_SIGNER
 
 from .test_learner import DAY_MS, assessment, burst, merchants
 
 
 def test_standings_quarantine_and_drift_are_shown_at_a_tick() -> None:
     metrics = Metrics()
-    host = LearnerHost(load_settings(), metrics)
+    host = LearnerHost(load_settings(), metrics, REPLAY_SIGNER)
     host.assign({})
     before = generate_latest(metrics.registry).decode()
     assert 'tideline_model_log_loss{who="champion"}' not in before
