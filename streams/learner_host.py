@@ -1,5 +1,7 @@
 """The learner on Kafka: one process at a time, its changed state in every transaction."""
 
+from msgspec import structs
+
 from detectors.envelope import Signer
 from ops.metrics import Metrics
 from ops.settings import Settings
@@ -32,7 +34,7 @@ class LearnerHost:
         if self._learner is not None:
             return
         self._learner = Learner(self._signer)
-        items: dict[bytes, bytes] = {}
+        items: dict[bytes, bytes | None] = {}
         if any(position.offset is not None for position in committed.values()):
             for partition in range(partitions_of(self._settings, topics.LEARNER_STATE)):
                 for message in read_partition(self._settings, topics.LEARNER_STATE, partition):
@@ -63,14 +65,28 @@ class LearnerHost:
         return []
 
     def _show(self, learner: Learner) -> None:
+        counters = learner.counters
         self._metrics.learner_state(
-            held=learner.counters.labels_held,
-            given_up=learner.counters.labels_given_up,
+            held=counters.labels_held,
+            given_up=counters.labels_given_up,
             standings={
-                name: (standing.log_loss, standing.roc_auc)
+                name: structs.asdict(standing)
                 for name, standing in learner.contest.standings().items()
             },
             psi=learner.psi(),
+            outcomes=counters.outcomes,
+            fates={
+                "learnt": counters.learned,
+                "ripening": counters.labels_ripening,
+                "without_history": counters.outcomes_without_history,
+                "repeated": counters.labels_repeated,
+                "superseded": counters.labels_superseded,
+                "thinned": counters.labels_thinned,
+            },
+            rollbacks={
+                "followed": counters.rolled_back,
+                "unknown": counters.rollbacks_unknown,
+            },
         )
 
     def drain(self) -> list[Output]:

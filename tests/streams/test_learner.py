@@ -19,8 +19,17 @@ from tests.detectors.merchants import vector_of
 DAY_MS = 86_400_000
 
 
-def assessment(merchant: str, as_of: int, outcome: str | None, **values: float) -> Record:
-    """One record of ``risk.assessments``."""
+def assessment(
+    merchant: str,
+    as_of: int,
+    outcome: str | None,
+    of: str | None = None,
+    *,
+    model: str = "m",
+    partition: int = 0,
+    **values: float,
+) -> Record:
+    """One record of ``risk.assessments``; ``of`` is the loan or alert of its outcome."""
     vector = vector_of(**values).tolist()
     value = Assessment(
         assessment_id="as",
@@ -37,12 +46,15 @@ def assessment(merchant: str, as_of: int, outcome: str | None, **values: float) 
         reasons=[],
         features={n: v for n, v in zip(NAMES, vector, strict=True) if v == v},
         causes=[],
-        model_version="m",
+        model_version=model,
         policy_version="p",
         feature_version="f",
         outcome=outcome,  # type: ignore[arg-type]
+        outcome_of=of,
     )
-    return Record(topics.ASSESSMENTS, 0, 0, merchant.encode(), msgspec.json.encode(value), [], 0)
+    return Record(
+        topics.ASSESSMENTS, partition, 0, merchant.encode(), msgspec.json.encode(value), [], 0
+    )
 
 
 def merchants(first: int, count: int, seed: int) -> list[Record]:
@@ -58,13 +70,15 @@ def merchants(first: int, count: int, seed: int) -> list[Record]:
         }
         records.append(assessment(f"m{number}", at, None, **values))
         outcome = "defaulted" if bad else "settled"
-        records.append(assessment(f"m{number}", at + 40 * DAY_MS, outcome, **values))
+        records.append(assessment(f"m{number}", at + 40 * DAY_MS, outcome, f"l{number}", **values))
     return records
 
 
 def burst(at: int) -> list[Record]:
     """A hundred merchants written off within the same moment."""
-    return [assessment(f"m{number}", at + number, "defaulted") for number in range(100)]
+    return [
+        assessment(f"m{number}", at + number, "defaulted", f"b{number}") for number in range(100)
+    ]
 
 
 def process(learner: Learner, records: list[Record]) -> list[Output]:
