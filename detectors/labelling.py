@@ -23,6 +23,7 @@ GOOD_WAITS_MS = 30 * DAY_MS
 they come, the good first, probabilities would be far too low."""
 STEP_MAX = 20
 """Labels learnt in one step; the others wait for the next."""
+_VERDICT = "verdict_"
 _KEY = b"labelling"
 _LABELLED_PREFIX = b"labelled/"
 _OF_LOANS = Teaching(bad=True)
@@ -93,13 +94,16 @@ class Labelling:
         self,
         merchant_id: str,
         outcome: str,
-        loan: str | None,
+        of: str | None,
         *,
         at: int,
         exposure_minor: int,
         snapshots: Sequence[Snapshot],
     ) -> None:
-        """An outcome that came at ``at`` (epoch ms), with the merchant's snapshots until then."""
+        """An outcome that came at ``at`` (epoch ms), with the merchant's snapshots until then.
+
+        ``of`` is the loan, or for a verdict the alert, that it is about, None where it has no name.
+        """
         counts = self.counters.outcomes
         counts[outcome] = counts.get(outcome, 0) + 1
         teaching = TEACHINGS.get(outcome)
@@ -108,6 +112,7 @@ class Labelling:
         if not snapshots:
             self.counters.outcomes_without_history += 1
             return
+        loan = None if outcome.startswith(_VERDICT) else of
         self._changed[merchant_id] = None
         labelled = self._labelled.setdefault(merchant_id, Labelled())
         if not admit(labelled, outcome, loan, at):

@@ -166,8 +166,8 @@ class Metrics:
             "who",
         )
         self.model_lead_time = gauge(
-            "model_lead_time_days",
-            "Median time from the features to the default of those found, since the last promotion.",
+            "model_lead_time_seconds",
+            "Median event time from the features to the default of those found.",
             "who",
         )
         self.labels = gauge(
@@ -312,7 +312,7 @@ class Metrics:
         fates: Mapping[str, int],
         rollbacks: Mapping[str, int],
     ) -> None:
-        """What the learner knows: ``standings`` are the fields of a standing by name, None = unknown.
+        """What the learner knows: ``standings`` are the fields of each, by name; None = unknown.
 
         What is unknown, or of a window that a promotion ended, is not shown.
         """
@@ -325,7 +325,7 @@ class Metrics:
             "recall": self.model_recall,
             "exposure_found": self.model_exposure_found,
             "calibration_error": self.model_calibration_error,
-            "lead_time_days": self.model_lead_time,
+            "lead_time_s": self.model_lead_time,
         }
         for shown in (*by_field.values(), self.drift_psi):
             shown.clear()

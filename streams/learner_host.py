@@ -2,6 +2,7 @@
 
 from msgspec import structs
 
+from detectors.contest import Standing
 from detectors.envelope import Signer
 from ops.metrics import Metrics
 from ops.settings import Settings
@@ -10,6 +11,13 @@ from streams.host import Committed, Source
 from streams.learner import Learner
 from streams.reading import partitions_of, read_partition
 from streams.records import Output, Record
+
+
+def _figures(standing: Standing) -> dict[str, float | None]:
+    """A standing as ``/metrics`` has it: times in seconds."""
+    lead_days = standing.lead_time_days
+    lead_s = None if lead_days is None else lead_days * 86_400
+    return {**structs.asdict(standing), "lead_time_s": lead_s}
 
 
 class LearnerHost:
@@ -70,8 +78,7 @@ class LearnerHost:
             held=counters.labels_held,
             given_up=counters.labels_given_up,
             standings={
-                name: structs.asdict(standing)
-                for name, standing in learner.contest.standings().items()
+                name: _figures(standing) for name, standing in learner.contest.standings().items()
             },
             psi=learner.psi(),
             outcomes=counters.outcomes,

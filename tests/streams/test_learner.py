@@ -4,14 +4,18 @@ import random
 from collections import Counter
 
 import msgspec
+import numpy as np
 
+from detectors.contest import Contest
 from detectors.default_risk import decode_model
 from detectors.envelope import open_envelope
+from detectors.labelling import STEP_MAX
+from detectors.quarantine import Held, Quarantine
 from features.catalogue import NAMES
 from schemas import topics
 from schemas.digests import content_digest
 from schemas.outputs import Assessment
-from streams.learner import SCORE, Learner
+from streams.learner import SCORE, SNAPSHOTS_MAX, Learner
 from streams.model_keys import LIBRARIES, REPLAY_KEYS
 from streams.records import Output, Record
 from tests.detectors.merchants import vector_of
@@ -161,3 +165,82 @@ def test_good_outcomes_wait_until_bad_ones_of_their_age_are_known() -> None:
     assert learner.counters.labels_ripening == 1
     process(learner, [assessment("other", 70 * DAY_MS, None)])
     assert (learner.counters.labels_ripening, learner.counters.learned) == (0, 2)
+
+
+def test_thirty_days_late_and_a_verdict_of_default_are_bad_labels_once() -> None:
+    learner = Learner()
+    process(learner, [assessment("a", 0, None), assessment("b", 0, None)])
+    process(learner, [assessment("a", 40 * DAY_MS, "late_30", "l1")])
+    process(learner, [assessment("a", 60 * DAY_MS, "defaulted", "l1")])
+    process(learner, [assessment("b", 61 * DAY_MS, "verdict_defaulted", "al1")])
+    assert (learner.counters.learned, learner.counters.labels_repeated) == (2, 1)
+    assert [outcome.defaulted for outcome in learner.contest.outcomes] == [True, True]
+    assert [outcome.lead_days for outcome in learner.contest.outcomes] == [40.0, 61.0]
+
+
+def test_verdicts_of_suspicion_teach_and_do_not_judge() -> None:
+    learner = Learner()
+    for number in range(8):
+        process(learner, [assessment(f"m{number}", 0, None)])
+        process(learner, [assessment(f"m{number}", DAY_MS, "verdict_confirmed", f"al{number}")])
+    process(learner, [assessment("other", 31 * DAY_MS, None)])
+    assert (learner.counters.learned, learner.counters.labels_thinned) == (2, 6)
+    assert learner.contest.labels == 0 and learner.contest.outcomes == []
+
+
+def test_a_storm_of_labels_changes_what_one_step_costs_by_a_constant() -> None:
+    learner = Learner()
+    for number in range(1_000):
+        process(learner, [assessment(f"m{number}", number, None)])
+    before = learner.counters.learned
+    for number in range(1_000):
+        process(learner, [assessment(f"m{number}", 40 * DAY_MS, "settled", f"l{number}")])
+    assert learner.counters.labels_ripening == 1_000
+    for step in range(1, 5):
+        process(learner, [assessment("other", 100 * DAY_MS + step, None)])
+        assert learner.counters.learned - before == step * STEP_MAX
+
+
+def test_a_storm_writes_what_changed_and_no_more() -> None:
+    learner = Learner()
+    for number in range(500):
+        process(learner, [assessment(f"m{number}", number, None)])
+        process(learner, [assessment(f"m{number}", 40 * DAY_MS, "settled", f"l{number}")])
+    learner.dirty()
+    process(learner, [assessment("m0", 41 * DAY_MS, "settled", "another")])
+    items = dict(learner.dirty())
+    assert sum(key.startswith(b"ripening/") for key in items) == 1
+    waiting = [raw for key, raw in items.items() if key.startswith((b"ripening", b"labelled"))]
+    assert sum(len(raw or b"") for raw in waiting) < 2_000
+
+
+def test_memory_of_a_merchant_is_bounded() -> None:
+    learner = Learner()
+    everything = dict.fromkeys(NAMES, 0.5)
+    for month in range(40):
+        process(learner, [assessment("m", month * 30 * DAY_MS, None, **everything)])
+    (raw,) = [raw for key, raw in learner.dirty() if key.startswith(b"snapshots/")]
+    assert len(raw or b"") < SNAPSHOTS_MAX * (4 * len(NAMES) + len(NAMES) / 8 + 16) + 16
+
+
+def test_state_of_0_1_is_taken_over() -> None:
+    vector = np.zeros(len(NAMES), "<f8")
+    old = Held(50 * DAY_MS, False, msgspec.msgpack.encode(([9, vector.tobytes()], 7)))
+    state = {
+        "contest": Contest().snapshot(),
+        "quarantine": Quarantine(learnt=5, defaults=1),
+        "ripening": [old],
+        "counters": {"published": 0, "learned": 5},
+    }
+    learner = Learner()
+    learner.restore(
+        {
+            b"contest": msgspec.msgpack.encode(state),
+            b"snapshots/m": msgspec.msgpack.encode([[9, vector.tobytes()]]),
+        }
+    )
+    assert learner.quarantine.learnt == 5
+    process(learner, [assessment("x", 90 * DAY_MS, None)])
+    assert learner.counters.learned == 6
+    process(learner, [assessment("m", 91 * DAY_MS, "defaulted", "l")])
+    assert learner.counters.learned == 7
