@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 from bench.workload import Keyed
 from ops.errors import FatalError
 from ops.kafka import producer_config, topic_name
+from ops.model_keys import create_key_files
 from ops.settings import Settings, load_settings
 from schemas import topics
 from tideline.children import Child
@@ -42,6 +43,7 @@ def open_site(bootstrap: str, prefix: str, folder: Path, partitions: int = PARTI
         "TIDELINE_KAFKA__TOPIC_PREFIX": prefix,
         "TIDELINE_KAFKA__PARTITIONS": str(partitions),
         "TIDELINE_PRIVACY__KEY_FILE": str(key),
+        **create_key_files(folder),
     }
     os.environ.update(environment)
     settings = load_settings()

@@ -5,6 +5,7 @@ A challenger takes the champion's place by rule (``Contest.winner``), never beca
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 import msgspec
 import numpy as np
@@ -43,13 +44,14 @@ class Outcome(Struct, frozen=True, array_like=True):
     """One label with what everybody had said before learning it.
 
     ``said`` are probabilities by name, ``naive`` the scores of ``floors`` in their order, NaN where
-    not available.
+    not available; ``lead_days`` is how long before the outcome that was said.
     """
 
     defaulted: bool
     exposure_minor: int
     said: dict[str, float]
     naive: list[float]
+    lead_days: float = 0.0
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -58,7 +60,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     ``log_loss`` and ``calibration_error`` (mean forecast less the share of defaults) are None for a
     floor, which states no probability; ``roc_auc`` is None while there is one class only. Precision
     and recall are those of the riskiest ``CAPACITY`` of merchants, ``exposure_found`` the share of
-    the defaulted exposure among them.
+    the defaulted exposure among them, ``lead_time_days`` the median time from the features that
+    put a merchant among them to its default; None where none is found.
     """
 
     n: int
@@ -69,6 +72,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     precision: float
     recall: float | None
     exposure_found: float | None
+    lead_time_days: float | None = None
 
 
 class _State(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -99,19 +103,23 @@ class Contest:
         at: int,
         naive: Sequence[float],
         exposure_minor: int = 0,
+        lead_days: float = 0.0,
+        judges: bool = True,
     ) -> None:
         """Note what everybody says of a merchant, then let the challengers learn its outcome.
 
         ``inputs`` come from ``transform.model_inputs``, ``at`` is the event time of the outcome
-        (epoch ms), ``naive`` the scores of ``floors.naive_scores``.
+        (epoch ms), ``naive`` the scores of ``floors.naive_scores``, ``lead_days`` the age of the
+        inputs at the outcome. A label that does not judge is learnt and changes no standing.
         """
-        said = {CHAMPION: score(self.champion, inputs)[0]}
-        said |= {name: each.predict(inputs) for name, each in self.challengers.items()}
-        self.outcomes.append(Outcome(defaulted, exposure_minor, said, list(naive)))
-        del self.outcomes[:-WINDOW]
+        if judges:
+            said = {CHAMPION: score(self.champion, inputs)[0]}
+            said |= {name: each.predict(inputs) for name, each in self.challengers.items()}
+            self.outcomes.append(Outcome(defaulted, exposure_minor, said, list(naive), lead_days))
+            del self.outcomes[:-WINDOW]
+            self.labels += 1
         for each in self.challengers.values():
             each.learn(inputs, defaulted, at)
-        self.labels += 1
 
     def standings(self) -> dict[str, Standing]:
         """Champion, challengers and floors over the window; empty without a label."""
@@ -119,13 +127,14 @@ class Contest:
             return {}
         labels = [o.defaulted for o in self.outcomes]
         exposures = [o.exposure_minor for o in self.outcomes]
+        leads = [o.lead_days for o in self.outcomes]
         found = {}
         for name in (CHAMPION, *self.challengers):
             forecasts = [o.said[name] for o in self.outcomes]
-            found[name] = _standing(forecasts, labels, exposures, stated=True)
+            found[name] = _standing(forecasts, labels, exposures, leads, stated=True)
         for i, name in enumerate(FLOORS):
             ranked = centred(np.array([o.naive[i] for o in self.outcomes])).tolist()
-            found[name] = _standing(ranked, labels, exposures, stated=False)
+            found[name] = _standing(ranked, labels, exposures, leads, stated=False)
         return found
 
     def winner(self, at: int) -> str | None:
@@ -168,6 +177,15 @@ class Contest:
         self.outcomes.clear()
         return model
 
+    def roll_back(self, model: Model, at: int) -> None:
+        """An earlier version was put in force at ``at`` (epoch ms): it is the champion again.
+
+        The comparison starts anew, and the pace of promotions counts from here: what was rolled
+        back is not back at once.
+        """
+        self.champion, self._promoted_at = model, at
+        self.outcomes.clear()
+
     def snapshot(self) -> bytes:
         """All of the state, as msgpack."""
         return msgspec.msgpack.encode(
@@ -198,21 +216,27 @@ def _loss(standing: Standing) -> float:
 
 
 def _standing(
-    forecasts: Sequence[float], labels: Sequence[bool], exposures: Sequence[int], *, stated: bool
+    forecasts: Sequence[float],
+    labels: Sequence[bool],
+    exposures: Sequence[int],
+    leads: Sequence[float],
+    *,
+    stated: bool,
 ) -> Standing:
     n, defaults = len(labels), sum(labels)
     # Of equal forecasts the earlier label comes first: one order, and no luck in it.
     riskiest = sorted(range(n), key=lambda i: -forecasts[i])[: max(1, math.floor(n * CAPACITY))]
-    hits = sum(labels[i] for i in riskiest)
     lost = sum(e for e, label in zip(exposures, labels, strict=True) if label)
-    caught = sum(exposures[i] for i in riskiest if labels[i])
+    found = [i for i in riskiest if labels[i]]
+    caught = sum(exposures[i] for i in found)
     return Standing(
         n=n,
         defaults=defaults,
         log_loss=log_loss(forecasts, labels) if stated else None,
         roc_auc=roc_auc(forecasts, labels),
         calibration_error=sum(forecasts) / n - defaults / n if stated else None,
-        precision=hits / len(riskiest),
-        recall=hits / defaults if defaults else None,
+        precision=len(found) / len(riskiest),
+        recall=len(found) / defaults if defaults else None,
         exposure_found=caught / lost if lost else None,
+        lead_time_days=median(leads[i] for i in found) if found else None,
     )

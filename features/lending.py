@@ -19,6 +19,8 @@ SETTLED_MAX = 64
 """Settled dues remembered, so that the same due is not counted or opened again."""
 DELAY_MIN_MS = -30 * DAY_MS
 DELAY_MAX_MS = 120 * DAY_MS
+LATE_DAYS = 30
+"""Days past due at which a loan counts as late for good: the label of lending, "30 days"."""
 CHECK_DAYS = (1, 3, 7, 15, 30, 60, 90)
 """Days past due at which a merchant is looked at without an event."""
 
@@ -63,7 +65,8 @@ class LendingBook(Struct, gc=False):
 
     Lines come without duplicates, possibly out of order. Dues are settled by ``due_at`` where a
     repayment gives it, else first in, first out. Amounts of another currency than the first are
-    not summed, but counted in ``mismatched``.
+    not summed, but counted in ``mismatched``. ``late`` are the loans of which ``newly_late`` was
+    told, or that defaulted.
     """
 
     currency: str | None = None
@@ -79,6 +82,7 @@ class LendingBook(Struct, gc=False):
     settled_count: int = 0
     defaulted_count: int = 0
     mismatched: int = 0
+    late: list[str] = field(default_factory=list)
 
     @property
     def exposure_minor(self) -> int:
@@ -101,6 +105,7 @@ class LendingBook(Struct, gc=False):
             self._settle(line.occurred_at, name)
         elif line.type == "loan.defaulted":
             self.defaulted_count += 1
+            self._tell_late(name or "")
 
     def _amount(self, line: LogLine) -> int | None:
         if line.amount is None or line.currency is None:
@@ -262,6 +267,29 @@ class LendingBook(Struct, gc=False):
     def days_past_due(self, as_of: int) -> int:
         """Calendar days (UTC) since the oldest unpaid due date; 0 when none is past."""
         return max(as_of // DAY_MS - self.dues[0].due_at // DAY_MS, 0) if self.dues else 0
+
+    def newly_late(self, as_of: int) -> str | None:
+        """The loan of the oldest due unpaid for ``LATE_DAYS`` that was not told before, or None.
+
+        It is told now: once a loan. Dues that name no loan ("") are told again only after none of
+        them was as late.
+        """
+        if not self.dues and not self.late:
+            return None
+        until = as_of // DAY_MS - LATE_DAYS
+        late = [due.loan for due in self.dues if due.due_at // DAY_MS <= until]
+        if "" in self.late and "" not in late:
+            self.late.remove("")
+        for name in late:
+            if name not in self.late:
+                self._tell_late(name)
+                return name
+        return None
+
+    def _tell_late(self, name: str) -> None:
+        if name not in self.late:
+            self.late.append(name)
+            del self.late[:-LOANS_MAX]
 
     def next_check_ms(self, as_of: int) -> int:
         """The next day end at which a due has been unpaid for one of ``CHECK_DAYS``; or NEVER."""

@@ -46,6 +46,12 @@ class Metrics:
             "rules_info", "1 for the version of the rules last activated here.", "version"
         )
 
+        self.models_refused = counter(
+            "models_refused_total",
+            "Activations of a model that were refused, once a partition; the old one stays.",
+            "reason",
+        )
+
         # Flow
         self.events = counter("events_total", "Events by stage and outcome.", "stage", "outcome")
         self.dead_letters = counter(
@@ -138,6 +144,42 @@ class Metrics:
             "model_roc_auc_ratio",
             "Ranking of champion, challengers and naive floors since the last promotion.",
             "who",
+        )
+        self.model_precision = gauge(
+            "model_precision_at_capacity_ratio",
+            "Share of defaults among the riskiest tenth, since the last promotion.",
+            "who",
+        )
+        self.model_recall = gauge(
+            "model_recall_at_capacity_ratio",
+            "Share of the defaults that are among the riskiest tenth, since the last promotion.",
+            "who",
+        )
+        self.model_exposure_found = gauge(
+            "model_exposure_found_ratio",
+            "Share of the defaulted exposure among the riskiest tenth, since the last promotion.",
+            "who",
+        )
+        self.model_calibration_error = gauge(
+            "model_calibration_error_ratio",
+            "Mean forecast less the share of defaults, since the last promotion.",
+            "who",
+        )
+        self.model_lead_time = gauge(
+            "model_lead_time_seconds",
+            "Median event time from the features to the default of those found.",
+            "who",
+        )
+        self.labels = gauge(
+            "labels_by_outcome", "Outcomes that reached the learner, by what they are.", "outcome"
+        )
+        self.labels_by_fate = gauge(
+            "labels_by_fate", "Labels of the learner, by what became of them so far.", "fate"
+        )
+        self.rollbacks = gauge(
+            "model_rollbacks",
+            "Roll-backs seen by the learner, by whether it has the version.",
+            "version",
         )
         self.drift_psi = gauge(
             "drift_psi_ratio",
@@ -264,24 +306,38 @@ class Metrics:
         *,
         held: int,
         given_up: int,
-        standings: Mapping[str, tuple[float | None, float | None]],
+        standings: Mapping[str, Mapping[str, float | None]],
         psi: Mapping[str, float],
+        outcomes: Mapping[str, int],
+        fates: Mapping[str, int],
+        rollbacks: Mapping[str, int],
     ) -> None:
-        """What the learner knows: ``standings`` are log loss and ROC AUC by name, None = unknown.
+        """What the learner knows: ``standings`` are the fields of each, by name; None = unknown.
 
         What is unknown, or of a window that a promotion ended, is not shown.
         """
         self.labels_held.set(held)
         self.labels_given_up.set(given_up)
-        for shown in (self.model_log_loss, self.model_auc, self.drift_psi):
+        by_field = {
+            "log_loss": self.model_log_loss,
+            "roc_auc": self.model_auc,
+            "precision": self.model_precision,
+            "recall": self.model_recall,
+            "exposure_found": self.model_exposure_found,
+            "calibration_error": self.model_calibration_error,
+            "lead_time_s": self.model_lead_time,
+        }
+        for shown in (*by_field.values(), self.drift_psi):
             shown.clear()
-        for who, (loss, auc) in standings.items():
-            if loss is not None:
-                self.model_log_loss.labels(who).set(loss)
-            if auc is not None:
-                self.model_auc.labels(who).set(auc)
-        for feature, value in psi.items():
-            self.drift_psi.labels(feature).set(value)
+        for who, standing in standings.items():
+            for name, gauge in by_field.items():
+                value = standing.get(name)
+                if value is not None:
+                    gauge.labels(who).set(value)
+        counts = ((self.labels, outcomes), (self.labels_by_fate, fates))
+        for gauge, found in (*counts, (self.rollbacks, rollbacks), (self.drift_psi, psi)):
+            for label, number in found.items():
+                gauge.labels(label).set(number)
 
     def add_scoring(self, increments: Mapping[str, int]) -> None:
         """What scoring counted since the last call, by its own names."""
@@ -295,6 +351,8 @@ class Metrics:
             elif head == "alerts":
                 kind, _, severity = rest.rpartition(".")
                 self.alerts.labels(kind, severity).inc(count)
+            elif head == "models_refused":
+                self.models_refused.labels(rest).inc(count)
             elif head == "limit_changes":
                 self.limit_changes.labels(rest).inc(count)
             else:

@@ -134,6 +134,13 @@ class Privacy(_Section):
     key_file: Path | None = None
 
 
+class Models(_Section):
+    """Keys of the models' signatures: PEM files, see ``ops.model_keys``."""
+
+    signing_key_file: Path | None = None
+    trusted_keys_file: Path | None = None
+
+
 class Log(_Section):
     """How to log."""
 
@@ -156,6 +163,7 @@ class Settings(BaseSettings):
     metrics: MetricsEndpoint = MetricsEndpoint()
     desk: Desk = Desk()
     privacy: Privacy = Privacy()
+    models: Models = Models()
     log: Log = Log()
 
     @classmethod

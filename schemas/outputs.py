@@ -13,6 +13,15 @@ from msgspec import Struct, field
 Band = Literal["A", "B", "C", "D", "E", "insufficient_history"]
 Severity = Literal["info", "warning", "critical"]
 AlertState = Literal["open", "assigned", "acknowledged", "snoozed", "closed"]
+Outcome = Literal[
+    "defaulted",
+    "settled",
+    "late_30",
+    "verdict_confirmed",
+    "verdict_false_alarm",
+    "verdict_cured",
+    "verdict_defaulted",
+]
 LimitAction = Literal["open", "increase", "decrease", "freeze", "release", "override", "close"]
 
 
@@ -37,8 +46,11 @@ class Assessment(Struct, kw_only=True, frozen=True, gc=False):
 
     ``features`` is the vector (name -> value, see ``tideline features``); one that is not available
     is left out, or null in records of 0.1. ``trigger`` is why the assessment was made, ``causes``
-    the event ids at hand, ``outcome`` a label that the log gave at this moment (``defaulted`` or
-    ``settled``).
+    the event ids at hand.
+
+    ``outcome`` is a label that the log gave at this moment: a loan defaulted, was settled or is 30
+    days past due for the first time (``late_30``), or the desk closed an alert with a verdict.
+    ``outcome_of`` names the loan or the alert, null where the log does not.
     """
 
     assessment_id: str
@@ -58,8 +70,9 @@ class Assessment(Struct, kw_only=True, frozen=True, gc=False):
     model_version: str
     policy_version: str
     feature_version: str
-    outcome: Literal["defaulted", "settled"] | None = None
+    outcome: Outcome | None = None
     rules_version: str = ""
+    outcome_of: str | None = None
 
 
 class Alert(Struct, kw_only=True, frozen=True, gc=False):

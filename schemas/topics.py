@@ -130,7 +130,7 @@ CATALOGUE: tuple[Topic, ...] = (
         cleanup="compact",
         retention_ms=None,
         single_partition=True,
-        description="immutable model versions",
+        description="immutable model versions, each in a signed envelope",
     ),
     Topic(
         name=POLICIES,

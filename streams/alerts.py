@@ -67,12 +67,15 @@ class Alerts:
                 episode, news = episodes.clear(ledger.episodes[kind], at)
                 self._put(merchant, ledger, episode, news=news)
 
-    def command(self, merchant: str, ledger: Ledger, line: LogLine, at: int) -> None:
-        """A command of the desk about one alert; one about none of them is counted."""
+    def command(self, merchant: str, ledger: Ledger, line: LogLine, at: int) -> str | None:
+        """A command of the desk about one alert; one about none of them is counted.
+
+        Returns the outcome with which it was closed, None where it stays open.
+        """
         kind = next((k for k, e in ledger.episodes.items() if e.alert_id == line.alert_id), None)
         if kind is None:
             self._stats["commands_without_target"] += 1
-            return
+            return None
         episode, actor = ledger.episodes[kind], line.actor or ""
         if line.type == "alert.assign":
             episode = episodes.assign(episode, line.assignee or actor, actor, at)
@@ -83,6 +86,7 @@ class Alerts:
         elif line.type == "alert.close":
             episode = episodes.close(episode, line.outcome, actor, at)  # type: ignore[arg-type]
         self._put(merchant, ledger, episode)
+        return episode.outcome
 
     def _put(
         self, merchant: str, ledger: Ledger, episode: episodes.Episode, *, news: bool = True

@@ -8,12 +8,14 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from credit.policy import load_policy
 from detectors import rulebooks
 from detectors.default_risk import PRIOR_MODEL, encode_model
+from detectors.envelope import EnvelopeError, Keyring, open_envelope
 from detectors.rule_loading import load_rules
 from ops.errors import FatalError
 from ops.kafka import topic_name
 from ops.settings import Settings
 from schemas import topics
 from schemas.digests import content_digest
+from streams.model_keys import REPLAY_KEYS, keyring_of
 from streams.reading import reader
 from streams.records import artifact_of
 from streams.versions import Genesis
@@ -49,14 +51,11 @@ def builtin_artifacts() -> dict[Key, bytes]:
     }
 
 
-def _all_of(known: dict[Key, bytes], kind: str) -> list[bytes]:
-    return [raw for (each, _), raw in known.items() if each == kind]
-
-
 class MemoryArtifacts:
     """Versions held in memory: replay, backtest, tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, trusted: Keyring = REPLAY_KEYS) -> None:
+        self.trusted = trusted
         self._known = builtin_artifacts()
 
     def put(self, kind: str, version: str, raw: bytes) -> None:
@@ -77,16 +76,24 @@ class MemoryArtifacts:
 
     def all_of(self, kind: str) -> list[bytes]:
         """See ``streams.records.Artifacts``."""
-        return _all_of(self._known, kind)
+        return [raw for (each, _), raw in self._known.items() if each == kind]
 
 
 class KafkaArtifacts:
-    """Versions of ``risk.models`` and ``risk.policies``; reads on when asked for a new one."""
+    """Versions of ``risk.models`` and ``risk.policies``; reads on when asked for a new one.
+
+    Whoever can write to these topics can write under any name. So all bytes seen of a version are
+    kept, by digest: a forgery hides nothing, and what ships with the code stays as it is.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        self.trusted = keyring_of(settings)
         self._settings = settings
         self._topics = {topic_name(settings, topic): topic for topic in _TOPICS}
-        self._known = builtin_artifacts()
+        self._known: dict[Key, dict[str, bytes]] = {
+            key: {content_digest(raw): raw} for key, raw in builtin_artifacts().items()
+        }
+        self._shipped = frozenset(self._known)
         self._consumer: Consumer | None = None
         self._at_end: set[tuple[str, int]] = set()
 
@@ -94,8 +101,8 @@ class KafkaArtifacts:
         """See ``streams.records.Artifacts``. Raises ``FatalError`` after the restore time-out."""
         deadline = time.monotonic() + self._settings.worker.restore_timeout_ms / 1000
         while True:
-            raw = self._known.get((kind, version))
-            if raw is not None and content_digest(raw) == digest:
+            raw = self._known.get((kind, version), {}).get(digest)
+            if raw is not None:
                 return raw
             if time.monotonic() > deadline:
                 raise FatalError(f"{kind} version {version} ({digest}) was not published in time")
@@ -104,13 +111,30 @@ class KafkaArtifacts:
     def digest_of(self, kind: str, version: str) -> str | None:
         """See ``streams.records.Artifacts``; knows all that was committed before the call."""
         self._catch_up()
-        raw = self._known.get((kind, version))
-        return None if raw is None else content_digest(raw)
+        latest = None
+        for digest, raw in self._known.get((kind, version), {}).items():
+            if (kind, version) in self._shipped or self._is_ours(kind, version, raw):
+                latest = digest
+        return latest
+
+    def _is_ours(self, kind: str, version: str, raw: bytes) -> bool:
+        if kind != "model":
+            return True
+        try:
+            open_envelope(raw, self.trusted, kind="default-risk", version=version)
+        except EnvelopeError:
+            return False
+        return True
 
     def all_of(self, kind: str) -> list[bytes]:
         """See ``streams.records.Artifacts``; knows all that was committed before the call."""
         self._catch_up()
-        return _all_of(self._known, kind)
+        return [
+            raw
+            for (each, _), known in self._known.items()
+            if each == kind
+            for raw in known.values()
+        ]
 
     def _catch_up(self) -> None:
         consumer = self._start()
@@ -153,4 +177,6 @@ class KafkaArtifacts:
             self._at_end.discard(place)
             if message.value() is not None:
                 key = artifact_of(self._topics[message.topic()], message.key())
-                self._known[key] = message.value()
+                known = self._known.setdefault(key, {})
+                if not (key in self._shipped and key[0] == "model"):
+                    known[content_digest(message.value())] = message.value()

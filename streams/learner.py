@@ -7,19 +7,20 @@ the place in the log where they are activated. State is a set of keyed items, of
 transaction writes those that changed.
 """
 
-from bisect import bisect_right, insort
-from operator import attrgetter
-
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 
 from detectors.bins import BIN_NAMES, binned, feature_of
 from detectors.contest import Contest
 from detectors.default_risk import ModelError, encode_model
 from detectors.drift import Drift
+from detectors.envelope import Kind, Signer
 from detectors.floors import naive_scores
+from detectors.in_force import InForce
+from detectors.labelling import Case, Counters, Labelling
 from detectors.quarantine import Held, Quarantine
+from detectors.snapshots import Snapshot, keep, kept, pack
 from detectors.transform import model_inputs
 from features.catalogue import NAMES
 from schemas import topics
@@ -27,13 +28,13 @@ from schemas.codec import encode
 from schemas.digests import content_digest
 from schemas.events import GLOBAL_MERCHANT, ModelActivated
 from schemas.outputs import Assessment
+from streams.model_keys import LIBRARIES, REPLAY_SIGNER
 from streams.records import Output, Record
 
 DAY_MS = 86_400_000
 SNAPSHOT_EVERY_MS = 28 * DAY_MS
-SNAPSHOTS_MAX = 6
-MATURITY_MS = 30 * DAY_MS
-"""An outcome is learnt on features from at least so long before it, where there are any."""
+SNAPSHOTS_MAX = 3
+"""One of three that are so far apart is always mature, see ``detectors.labelling``."""
 SCORE = "score"
 """Name of the score among the variables of ``Learner.psi``."""
 _BAND = "band#"
@@ -42,93 +43,69 @@ _VARIABLES: dict[str, tuple[str, ...]] = {
     feature: tuple(name for name in BIN_NAMES if feature_of(name) == feature)
     for feature in dict.fromkeys(map(feature_of, BIN_NAMES))
 } | {SCORE: tuple(_BAND + band for band in _BANDS)}
-GOOD_WAITS_MS = 30 * DAY_MS
-"""A good outcome is learnt so much later: bad ones of the same loans are known by then. Learnt as
-they come, the good first, probabilities would be far too low."""
 _CONTEST_KEY, _DRIFT_KEY = b"contest", b"drift"
-
-
-class Snapshot(Struct, frozen=True, array_like=True):
-    """What was known of a merchant at one time.
-
-    ``values`` are little-endian float64 in catalogue order, NaN = not available: a third of what
-    they would take as numbers of Python, and a million merchants have several.
-    """
-
-    as_of: int
-    values: bytes
-
-    @property
-    def vector(self) -> list[float]:
-        """The values as numbers."""
-        return np.frombuffer(self.values, "<f8").tolist()  # type: ignore[no-any-return]
-
-
-class Case(Struct, frozen=True, array_like=True):
-    """What is learnt from one outcome: the merchant as it was known before."""
-
-    snapshot: Snapshot
-    exposure_minor: int
-
-
-class Counters(Struct, kw_only=True):
-    """Progress of the learner."""
-
-    published: int = 0
-    learned: int = 0
-    outcomes_without_history: int = 0
-    labels_ripening: int = 0
-    labels_held: int = 0
-    labels_given_up: int = 0
+_SNAPSHOTS_PREFIX = b"snapshots/"
 
 
 class _State(Struct, kw_only=True):
+    """``quarantine`` and ``ripening`` are read of 0.1 only; they have items of their own now."""
+
     contest: bytes
-    quarantine: Quarantine
-    ripening: list[Held]
     counters: Counters
+    quarantine: Quarantine | None = None
+    ripening: list[Held] = field(default_factory=list)
 
 
 class Learner:
-    """Learns from outcomes in the order in which they come."""
+    """Learns from outcomes in the order in which they come.
 
-    def __init__(self) -> None:
+    ``signer`` signs what is published; that of replays is trusted by replays only.
+    """
+
+    def __init__(self, signer: Signer = REPLAY_SIGNER) -> None:
+        self._signer = signer
         self.counters = Counters()
         self.contest = Contest()
-        self.quarantine = Quarantine()
         self.drift = Drift()
-        self._ripening: list[Held] = []
-        self._snapshots: dict[str, list[Snapshot]] = {}
+        self.labelling = Labelling(self.counters)
+        self.in_force = InForce()
+        self._snapshots: dict[str, bytes] = {}
         self._changed: dict[str, None] = {}
         self._contest_changed = self._drift_changed = False
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """That of labels of loans."""
+        return self.labelling.quarantine
 
     def process(self, record: Record) -> list[Output]:
         """One assessment. Returns a model version and its activation when one is due."""
         assessment = _decode(record.value or b"")
-        outputs = self._take_ripe(assessment.as_of)
-        if assessment.outcome is not None:
-            outputs += self._take_outcome(assessment)
-        else:
+        stamped, champion = assessment.model_version, self.contest.champion.version
+        if self.in_force.hear(record.partition, stamped, champion):
+            self._roll_back(stamped, assessment.as_of)
+        self.labelling.ripen(assessment.as_of)
+        outputs = self._learn_ready()
+        if assessment.outcome is None:
             self._remember(assessment)
-        return outputs
+            return outputs
+        self._take_outcome(assessment, assessment.outcome)
+        return outputs + self._learn_ready()
 
     def psi(self) -> dict[str, float]:
         """Population stability index of every model input, and of the score by its bands."""
         return self.drift.psi(_VARIABLES)
 
-    def dirty(self) -> list[tuple[bytes, bytes]]:
-        """Items that changed since the last call."""
-        items = [
-            (b"snapshots/" + merchant.encode(), msgspec.msgpack.encode(self._snapshots[merchant]))
+    def dirty(self) -> list[tuple[bytes, bytes | None]]:
+        """Items that changed since the last call; None for one that is gone."""
+        items: list[tuple[bytes, bytes | None]] = [
+            (_SNAPSHOTS_PREFIX + merchant.encode(), self._snapshots[merchant])
             for merchant in self._changed
         ]
+        items += self.labelling.dirty()
+        items += self.in_force.dirty()
         if self._contest_changed:
-            state = _State(
-                contest=self.contest.snapshot(),
-                quarantine=self.quarantine,
-                ripening=self._ripening,
-                counters=self.counters,
-            )
+            state = _State(contest=self.contest.snapshot(), counters=self.counters)
             items.append((_CONTEST_KEY, msgspec.msgpack.encode(state)))
         if self._drift_changed:
             items.append((_DRIFT_KEY, msgspec.msgpack.encode(self.drift)))
@@ -136,84 +113,71 @@ class Learner:
         self._contest_changed = self._drift_changed = False
         return items
 
-    def restore(self, items: dict[bytes, bytes]) -> None:
+    def restore(self, items: dict[bytes, bytes | None]) -> None:
         """State as of the last commit, from the last value of every key."""
         for key, raw in items.items():
+            if raw is None or self.labelling.restore(key, raw) or self.in_force.restore(key, raw):
+                continue
             if key == _CONTEST_KEY:
                 state = msgspec.msgpack.decode(raw, type=_State)
                 self.contest = Contest.restore(state.contest)
-                self.quarantine, self.counters = state.quarantine, state.counters
-                self._ripening = state.ripening
+                self.counters = self.labelling.counters = state.counters
+                if state.quarantine is not None:
+                    self.labelling.adopt(state.quarantine, state.ripening)
             elif key == _DRIFT_KEY:
                 self.drift = msgspec.msgpack.decode(raw, type=Drift)
             else:
-                merchant = key.removeprefix(b"snapshots/").decode()
-                self._snapshots[merchant] = msgspec.msgpack.decode(raw, type=list[Snapshot])
+                self._snapshots[key.removeprefix(_SNAPSHOTS_PREFIX).decode()] = raw
 
     def _remember(self, assessment: Assessment) -> None:
-        kept = self._snapshots.setdefault(assessment.merchant_id, [])
-        if kept and assessment.as_of - kept[-1].as_of < SNAPSHOT_EVERY_MS:
+        merchant = assessment.merchant_id
+        snapshots = kept(self._snapshots.get(merchant))
+        if snapshots and assessment.as_of - snapshots[-1].as_of < SNAPSHOT_EVERY_MS:
             return
         found = assessment.features
         # An absent feature and one that is null, as in records of 0.1, are alike.
-        values = np.array([found.get(name) for name in NAMES], "<f8")
-        kept.append(Snapshot(assessment.as_of, values.tobytes()))
-        del kept[:-SNAPSHOTS_MAX]
-        self._changed[assessment.merchant_id] = None
+        values = np.array([found.get(name) for name in NAMES], np.float64)
+        snapshots.append(Snapshot(assessment.as_of, pack(values)))
+        self._snapshots[merchant] = keep(snapshots[-SNAPSHOTS_MAX:])
+        self._changed[merchant] = None
         if assessment.band != "insufficient_history":
             bins = binned(model_inputs(values.tolist()))
             self.drift.note([*bins, _BAND + assessment.band])
             self._drift_changed = True
 
-    def _take_outcome(self, assessment: Assessment) -> list[Output]:
+    def _take_outcome(self, assessment: Assessment, outcome: str) -> None:
         self._contest_changed = True
-        kept = self._snapshots.get(assessment.merchant_id)
-        if not kept:
-            self.counters.outcomes_without_history += 1
-            return []
-        mature = [s for s in kept if s.as_of <= assessment.as_of - MATURITY_MS]
-        case = Case(mature[-1] if mature else kept[0], assessment.exposure_minor)
-        label = Held(
-            assessment.as_of, assessment.outcome == "defaulted", msgspec.msgpack.encode(case)
+        merchant = assessment.merchant_id
+        self.labelling.take(
+            merchant,
+            outcome,
+            assessment.outcome_of,
+            at=assessment.as_of,
+            exposure_minor=assessment.exposure_minor,
+            snapshots=kept(self._snapshots.get(merchant)),
         )
-        if label.defaulted:
-            return self._take_label(label)
-        # Equal times stay in order of arrival.
-        insort(self._ripening, label, key=attrgetter("at"))
-        self.counters.labels_ripening = len(self._ripening)
-        return []
 
-    def _take_ripe(self, now_ms: int) -> list[Output]:
-        """Good outcomes that are as old by now as bad ones are when they are known."""
-        ripe = bisect_right(self._ripening, now_ms - GOOD_WAITS_MS, key=attrgetter("at"))
-        if not ripe:
-            return []
-        labels = self._ripening[:ripe]
-        del self._ripening[:ripe]
-        self.counters.labels_ripening = len(self._ripening)
-        self._contest_changed = True
-        return [output for label in labels for output in self._take_label(label)]
+    def _learn_ready(self) -> list[Output]:
+        return [
+            output
+            for label, case, judges in self.labelling.ready()
+            for output in self._learn(label, case, judges=judges)
+        ]
 
-    def _take_label(self, label: Held) -> list[Output]:
-        outputs: list[Output] = []
-        for ready in self.quarantine.take(label):
-            outputs += self._learn(ready)
-        self.counters.labels_held = len(self.quarantine.held)
-        self.counters.labels_given_up = self.quarantine.dropped
-        return outputs
-
-    def _learn(self, label: Held) -> list[Output]:
-        case = msgspec.msgpack.decode(label.snapshot, type=Case)
+    def _learn(self, label: Held, case: Case, *, judges: bool) -> list[Output]:
         vector = case.snapshot.vector
+        self._contest_changed = True
         self.contest.learn(
             model_inputs(vector),
             label.defaulted,
             at=label.at,
             naive=naive_scores(np.array([vector]))[0].tolist(),
             exposure_minor=case.exposure_minor,
+            lead_days=max(label.at - case.snapshot.as_of, 0) / DAY_MS,
+            judges=judges,
         )
         self.counters.learned += 1
-        winner = self.contest.winner(label.at)
+        winner = self.contest.winner(label.at) if judges else None
         if winner is None or self.quarantine.holding or self.drift.is_moving(_VARIABLES[SCORE]):
             return []
         return self._publish(winner, label.at)
@@ -225,9 +189,32 @@ class Learner:
         except ModelError:
             return []  # it has diverged: the champion stays, and the standings show it
         self.counters.published += 1
-        # Another model gives other scores; from here on they are compared with its own first ones.
+        self.in_force.published(model)
+        self._forget_scores()
+        return self._seal("default-risk", version, encode_model(model), at, model.parent)
+
+    def _roll_back(self, version: str, at: int) -> None:
+        """The workers use another version than the champion: somebody went back to it."""
+        self._contest_changed = True
+        model = self.in_force.find(version)
+        if model is None:
+            self.counters.rollbacks_unknown += 1
+            return
+        self.contest.roll_back(model, at)
+        self.counters.rolled_back += 1
+        self._forget_scores()
+
+    def _forget_scores(self) -> None:
+        """Another model gives other scores; from here on they are compared with its own."""
         self.drift, self._drift_changed = Drift(), True
-        raw = encode_model(model)
+
+    def _seal(
+        self, kind: Kind, version: str, payload: bytes, at: int, parent: str | None
+    ) -> list[Output]:
+        """The signed version and its activation; whatever the learner publishes goes out here."""
+        raw = self._signer.seal(
+            kind, version, payload, published_at=at, libraries=LIBRARIES, parent=parent
+        )
         activation = ModelActivated(
             event_id=f"activate-{version}-{content_digest(raw)}",
             merchant_id=GLOBAL_MERCHANT,

@@ -1,5 +1,9 @@
 """The learner on Kafka: one process at a time, its changed state in every transaction."""
 
+from msgspec import structs
+
+from detectors.contest import Standing
+from detectors.envelope import Signer
 from ops.metrics import Metrics
 from ops.settings import Settings
 from schemas import topics
@@ -7,6 +11,13 @@ from streams.host import Committed, Source
 from streams.learner import Learner
 from streams.reading import partitions_of, read_partition
 from streams.records import Output, Record
+
+
+def _figures(standing: Standing) -> dict[str, float | None]:
+    """A standing as ``/metrics`` has it: times in seconds."""
+    lead_days = standing.lead_time_days
+    lead_s = None if lead_days is None else lead_days * 86_400
+    return {**structs.asdict(standing), "lead_time_s": lead_s}
 
 
 class LearnerHost:
@@ -18,8 +29,9 @@ class LearnerHost:
     instance: str | None = "learner"
     aligned = False
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, signer: Signer) -> None:
         self._settings = settings
+        self._signer = signer
         self._metrics = metrics
         self._learner: Learner | None = None
         self._taken = self._given = self._last_timestamp_ms = 0
@@ -29,8 +41,8 @@ class LearnerHost:
         """State as of the last commit; nothing is replayed."""
         if self._learner is not None:
             return
-        self._learner = Learner()
-        items: dict[bytes, bytes] = {}
+        self._learner = Learner(self._signer)
+        items: dict[bytes, bytes | None] = {}
         if any(position.offset is not None for position in committed.values()):
             for partition in range(partitions_of(self._settings, topics.LEARNER_STATE)):
                 for message in read_partition(self._settings, topics.LEARNER_STATE, partition):
@@ -61,14 +73,27 @@ class LearnerHost:
         return []
 
     def _show(self, learner: Learner) -> None:
+        counters = learner.counters
         self._metrics.learner_state(
-            held=learner.counters.labels_held,
-            given_up=learner.counters.labels_given_up,
+            held=counters.labels_held,
+            given_up=counters.labels_given_up,
             standings={
-                name: (standing.log_loss, standing.roc_auc)
-                for name, standing in learner.contest.standings().items()
+                name: _figures(standing) for name, standing in learner.contest.standings().items()
             },
             psi=learner.psi(),
+            outcomes=counters.outcomes,
+            fates={
+                "learnt": counters.learned,
+                "ripening": counters.labels_ripening,
+                "without_history": counters.outcomes_without_history,
+                "repeated": counters.labels_repeated,
+                "superseded": counters.labels_superseded,
+                "thinned": counters.labels_thinned,
+            },
+            rollbacks={
+                "followed": counters.rolled_back,
+                "unknown": counters.rollbacks_unknown,
+            },
         )
 
     def drain(self) -> list[Output]:

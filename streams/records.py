@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
+from detectors.envelope import Keyring
 from schemas import topics
 
 Headers = list[tuple[str, bytes | None]]
@@ -50,7 +51,12 @@ def artifact_of(topic: str, key: bytes | None) -> tuple[str, str]:
 
 
 class Artifacts(Protocol):
-    """Immutable versions of models, policies and rule files by kind and version id."""
+    """Immutable versions of models, policies and rule files by kind and version id.
+
+    ``trusted`` are the keys whose signature makes a model one of ours.
+    """
+
+    trusted: Keyring
 
     def get(self, kind: str, version: str, digest: str) -> bytes:
         """Bytes of a version that the log says is published; waits until it was read."""

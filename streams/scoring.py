@@ -50,8 +50,9 @@ _WAITING_MAX = 256
 class _Waiting(NamedTuple):
     """A merchant that is due and not assessed yet; nothing of it changes until then.
 
-    ``applied`` is the amount of an application at hand, ``outcome`` a label that the line gives,
-    ``held`` the feeds that its vector does without.
+    ``applied`` is the amount of an application at hand, ``outcome`` a label that the line or the
+    passing of time gives, ``outcome_of`` the loan or alert that it is about, ``held`` the feeds
+    that its vector does without.
     """
 
     due: Due
@@ -59,6 +60,7 @@ class _Waiting(NamedTuple):
     ledger: Ledger
     applied: int | None
     outcome: str | None
+    outcome_of: str | None
     held: tuple[str, ...]
     exposure_minor: int
 
@@ -98,6 +100,8 @@ class Scoring:
         self.digest = "0" * 32
         self.paused = False
         self.stats: Counter[str] = Counter()
+        self.refusal = ""
+        """Why the last model that was refused was so; empty if none was."""
         self._versions = Versions(artifacts, genesis)
         self._outputs: list[Output] = []
         self._alerts = Alerts(self._versions, self.stats, self._emit)
@@ -199,12 +203,13 @@ class Scoring:
         ledger = self.ledgers.get(slot)
         if ledger is None:
             ledger = self.ledgers[slot] = Ledger()
-        applied, outcome = None, None
+        applied, outcome, outcome_of = None, None, None
         if line is not None:
             if trigger == _COMMAND:
-                self._command(due, line, ledger)
-                return
-            if trigger == _PROFILE:
+                outcome, outcome_of = self._command(due, line, ledger), line.alert_id
+                if outcome is None:
+                    return
+            elif trigger == _PROFILE:
                 ledger.update_profile(line)
                 if line.type != "credit.applied":
                     return
@@ -214,7 +219,7 @@ class Scoring:
                     self.stats[line.type] += 1
                     return
                 ledger.lend(line)
-                outcome = _OUTCOMES.get(line.type)
+                outcome, outcome_of = _OUTCOMES.get(line.type), line.loan_id or line.line_id
             if ledger.currency is None and line.currency is not None:
                 ledger.currency = line.currency
         vector = self._vectors[len(self._waiting)]
@@ -224,24 +229,32 @@ class Scoring:
         if ledger.loans is not None:
             exposure_minor = ledger.loans.exposure_minor
             self.engine.set_lending_deadline(slot, ledger.loans.next_check_ms(due.as_of))
-        self._waiting[slot] = _Waiting(due, line, ledger, applied, outcome, held, exposure_minor)
+            if outcome is None:
+                outcome_of = ledger.loans.newly_late(due.as_of)
+                outcome = None if outcome_of is None else "late_30"
+        self._waiting[slot] = _Waiting(
+            due, line, ledger, applied, outcome, outcome_of or None, held, exposure_minor
+        )
 
     def _control(self, line: LogLine) -> None:
         if line.type in ("policy.activated", "model.activated"):
             kind = "model" if line.type == "model.activated" else line.artifact or "policy"
-            if not self._versions.activate(kind, str(line.version), str(line.digest)):
-                self.stats["models_refused"] += 1
+            refused = self._versions.activate(kind, str(line.version), str(line.digest))
+            if refused is not None:
+                self.refusal = str(refused)
+                self.stats[f"models_refused.{refused.reason}"] += 1
             elif kind != "model" and (lacking := self._versions.kinds_without_rule()):
                 self.stats["freeze_kinds_without_rule"] += len(lacking)
         elif line.type in ("automation.pause", "automation.resume"):
             self.paused = line.type == "automation.pause"
 
-    def _command(self, due: Due, line: LogLine, ledger: Ledger) -> None:
+    def _command(self, due: Due, line: LogLine, ledger: Ledger) -> str | None:
+        """Do what the desk says; the outcome that a closed alert gives, if any."""
         merchant, versions = self.engine.index.id_of(due.slot), self._versions
         if line.type in _LINE_COMMANDS:
             if ledger.line is None:
                 self.stats["commands_without_target"] += 1
-                return
+                return None
             changed = command(
                 versions.policy,
                 ledger.line,
@@ -262,12 +275,13 @@ class Scoring:
             )
             if changed is None:
                 self.stats["commands_without_effect"] += 1
-                return
+                return None
             ledger.line, change = changed
             self._emit(topics.LIMIT_CHANGES, merchant, change)
             self.stats[f"limit_changes.{change.action}"] += 1
-            return
-        self._alerts.command(merchant, ledger, line, due.as_of)
+            return None
+        verdict = self._alerts.command(merchant, ledger, line, due.as_of)
+        return None if verdict is None else f"verdict_{verdict}"
 
     # --- vectors ---------------------------------------------------------------------------
 
@@ -325,7 +339,7 @@ class Scoring:
         known: bool,
         tenure_days: float,
     ) -> None:
-        due, line, ledger, applied, _, held, exposure_minor = waiting
+        due, line, ledger, applied, _, _, held, exposure_minor = waiting
         at, versions = due.as_of, self._versions
         currency = ledger.currency or self.engine.currency_of(due.slot)
         values = vector.tolist() if fires or known else []
@@ -350,6 +364,8 @@ class Scoring:
             verdict,
         )
         self._emit_assessment(case, text)
+        if due.trigger == _COMMAND:
+            return  # a verdict is about the past: it opens no alert and moves no line
         if hits or ledger.episodes:
             evidence = [line.event_id] if line is not None else []
             self._alerts.update(merchant, ledger, case.vector, hits, held, evidence, at)
@@ -396,7 +412,7 @@ class Scoring:
         return unyielding(rules, hits)
 
     def _emit_assessment(self, case: _Case, text: bytes) -> None:
-        due, line, ledger, _, outcome, _, exposure_minor = case.waiting
+        due, line, ledger, _, outcome, outcome_of, _, exposure_minor = case.waiting
         ledger.assessments += 1
         name = f"{case.merchant}\0{due.as_of}\0{ledger.assessments}".encode()
         verdict = case.verdict
@@ -417,6 +433,7 @@ class Scoring:
             causes=case.causes,
             **self._versions.stamps,
             outcome=outcome,  # type: ignore[arg-type]
+            outcome_of=outcome_of,
         )
         self._emit(topics.ASSESSMENTS, case.merchant, assessment)
         self.stats[f"assessments.{verdict.band}"] += 1

@@ -1,5 +1,6 @@
 """Scoring on Kafka: one ``Scoring`` a partition, restored on assignment, checkpointed in turns."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,6 +19,8 @@ from streams.machine_code import load_machine_code
 from streams.records import Artifacts, Output, Record
 from streams.restore import restore
 from streams.scoring import Scoring
+
+log = logging.getLogger(__name__)
 
 CARRY_BYTES = 4 << 20
 """State of a running checkpoint that is compressed per transaction: keeps its pause short."""
@@ -57,6 +60,7 @@ class ScoringHost:
         self._artifacts = artifacts
         self._beat = beat
         self._partitions: dict[int, _Partition] = {}
+        self._refusals_told: set[str] = set()
         load_machine_code()
 
     def assign(self, committed: dict[Source, Committed]) -> None:
@@ -168,3 +172,8 @@ class ScoringHost:
             {name: value - hosted.reported[name] for name, value in stats.items()}
         )
         hosted.reported = Counter(stats)
+        why = hosted.scoring.refusal
+        if why and why not in self._refusals_told:
+            # Every partition refuses the same version; one line says it.
+            self._refusals_told.add(why)
+            log.error("model_refused", extra={"why": why, "in_force": hosted.scoring.model_version})

@@ -3,10 +3,12 @@
 from msgspec import Struct
 
 from credit.policy import Policy, load_policy
-from detectors.default_risk import Model, ModelError, decode_model
+from detectors.default_risk import Model, ModelError, decode_model, encode_model
+from detectors.envelope import EnvelopeError, open_envelope
 from detectors.rule_loading import load_rules
 from detectors.rules import RuleBook
 from features.catalogue import FEATURE_VERSION
+from ops.errors import FatalError
 from streams.records import Artifacts
 
 
@@ -33,16 +35,17 @@ class Versions:
         self.rules: RuleBook = load_rules(genesis.rules_text)
         self.model: Model = genesis.model
         self._artifacts = artifacts
+        self._shipped = genesis.model
         self._digests = {"policy": "", "rules": "", "model": ""}
         self.stamps: dict[str, str] = self._stamps()
         """What an output is stamped with, so that it can be computed again."""
 
-    def activate(self, kind: str, version: str, digest: str) -> bool:
-        """Put a published version in force; False where this code cannot read a model.
+    def activate(self, kind: str, version: str, digest: str) -> EnvelopeError | None:
+        """Put a published version in force, or say why a model is refused: then the old one stays.
 
-        Then the old model stays. A policy or a rule file was checked when it was published: one
-        that this code refuses stops scoring (``PolicyError``, ``RulesError``). Episodes of kinds
-        that new rules lack stay open until the desk closes them.
+        A policy or a rule file was checked when it was published: one that this code refuses stops
+        scoring (``PolicyError``, ``RulesError``). Episodes of kinds that new rules lack stay open
+        until the desk closes them.
         """
         raw = self._artifacts.get(kind, version, digest)
         if kind == "policy":
@@ -51,12 +54,30 @@ class Versions:
             self.rules = load_rules(raw.decode())
         else:
             try:
-                self.model = decode_model(raw)
-            except ModelError:
-                return False
+                self.model = self._model_of(version, raw)
+            except EnvelopeError as refused:
+                return refused
         self._digests[kind] = digest
         self.stamps = self._stamps()
-        return True
+        return None
+
+    def _model_of(self, version: str, raw: bytes) -> Model:
+        """A model of ours, checked whole. Raises ``EnvelopeError``."""
+        if raw == encode_model(self._shipped):
+            return self._shipped  # it came with the code, and needs no other signature
+        trusted = self._artifacts.trusted
+        envelope = open_envelope(raw, trusted, kind="default-risk", version=version)
+        try:
+            model = decode_model(bytes(envelope.payload))
+        except ModelError as error:
+            raise EnvelopeError("bad_payload", str(error)) from None
+        if model.version != version:
+            raise EnvelopeError(
+                "other_version",
+                f"the envelope of model {version!r} holds model {model.version!r}; publish each "
+                "under its own name",
+            )
+        return model
 
     def kinds_without_rule(self) -> list[str]:
         """Kinds that the policy freezes on and the rules lack: no alert of theirs ever comes."""
@@ -75,10 +96,18 @@ class Versions:
         }
 
     def restore(self, named: dict[str, Named]) -> None:
-        """Inverse of ``named``; versions are fetched again by their digests."""
+        """Inverse of ``named``; versions are fetched again by their digests.
+
+        Raises ``FatalError`` where a model that was in force is refused now: to go on with another
+        would be other decisions than those that were made.
+        """
         for kind, each in named.items():
-            if each.digest:
-                self.activate(kind, each.version, each.digest)
+            refused = self.activate(kind, each.version, each.digest) if each.digest else None
+            if refused is not None:
+                raise FatalError(
+                    f"the checkpoint has model {each.version} in force, which is refused now "
+                    f"({refused.reason}): {refused}"
+                )
 
     def _stamps(self) -> dict[str, str]:
         return {

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ops.model_keys import create_key_files
 from schemas.documents import render
 from streams.artifacts import builtin_policy
 from tideline.sources.sample import sample_path
@@ -150,6 +151,9 @@ def test_a_desk_freeze_wins_over_everything_automatic(tmp_path: Path) -> None:
         (["doctor"], {"TIDELINE_KAFKA__BOOTSTRAP": "x"}, "TIDELINE_KAFKA__BOOTSTRAP"),
         (["worker"], {"TIDELINE_KAFKA__PARTITIONS": "many"}, "TIDELINE_KAFKA__PARTITIONS"),
         (["worker"], {}, "TIDELINE_PRIVACY__KEY_FILE"),
+        (["worker", "--roles", "scoring"], {}, "TIDELINE_MODELS__TRUSTED_KEYS_FILE is not set"),
+        (["learner"], {}, "TIDELINE_MODELS__SIGNING_KEY_FILE is not set"),
+        (["learner"], {"TIDELINE_MODELS__SIGNING_KEY_FILE": "none.pem"}, "openssl genpkey"),
     ],
 )
 def test_wrong_usage_ends_with_two_and_names_the_remedy(
@@ -172,6 +176,13 @@ def test_doctor_says_what_does_not_answer_and_fails(tmp_path: Path) -> None:
     assert result["checks"]["kernel"]["ok"]
     assert not result["checks"]["kafka"]["ok"]
     assert "head -c 32" in result["checks"]["privacy_key"]["detail"]
+    assert "-pubout" in result["checks"]["model_keys"]["detail"]
+
+
+def test_doctor_names_the_keys_that_are_trusted(tmp_path: Path) -> None:
+    done = tideline("doctor", "--json", cwd=tmp_path, **create_key_files(tmp_path))
+    answer = json.loads(done.stdout)["checks"]["model_keys"]
+    assert answer["ok"] and answer["detail"].startswith("1 trusted")
 
 
 def test_schemas_are_written_for_machines(tmp_path: Path) -> None:

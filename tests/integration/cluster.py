@@ -13,6 +13,7 @@ import msgspec
 from confluent_kafka import Producer
 
 from ops.kafka import producer_config, topic_name
+from ops.model_keys import create_key_files
 from ops.settings import Settings, load_settings
 from schemas import topics
 from streams.reading import read_partition
@@ -36,6 +37,7 @@ class Cluster:
             "TIDELINE_KAFKA__TOPIC_PREFIX": prefix,
             "TIDELINE_KAFKA__PARTITIONS": str(PARTITIONS),
             "TIDELINE_PRIVACY__KEY_FILE": str(key),
+            **create_key_files(folder),
             **settings,
         }
         saved = dict(os.environ)

@@ -23,6 +23,9 @@ PLAIN_GAUGES = {
     "tideline_labels_held",
     "tideline_labels_given_up",
     "tideline_model_log_loss",
+    "tideline_model_rollbacks",
+    "tideline_labels_by_outcome",
+    "tideline_labels_by_fate",
 }
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition
 
+from detectors.default_risk import PRIOR_MODEL, encode_model
+from detectors.envelope import Signer
 from ops.errors import FatalError
 from ops.kafka import topic_name
 from ops.settings import Settings
@@ -13,6 +15,7 @@ from schemas import topics
 from schemas.digests import content_digest
 from streams import artifacts
 from streams.artifacts import KafkaArtifacts, MemoryArtifacts, builtin_policy, builtin_rules
+from streams.model_keys import REPLAY_KEYS, REPLAY_SIGNER
 from streams.records import artifact_of, artifact_record_key
 
 SETTINGS = Settings()
@@ -39,6 +42,13 @@ class Message:
 
     def value(self) -> bytes:
         return self._value
+
+
+def content_of(kind: str, signer: Signer = REPLAY_SIGNER) -> bytes:
+    """Bytes of version ``v1`` of a kind; a model is signed."""
+    if kind != "model":
+        return kind.encode()
+    return signer.seal("default-risk", "v1", b"{}", published_at=1, libraries={}, parent=None)
 
 
 class Consumer:
@@ -77,11 +87,12 @@ def published(monkeypatch: pytest.MonkeyPatch) -> KafkaArtifacts:
     """A model, a policy and a rule file of one version on Kafka."""
     consumer = Consumer(
         [
-            Message(topic, artifact_record_key(kind, "v1"), kind.encode())
+            Message(topic, artifact_record_key(kind, "v1"), content_of(kind))
             for topic, kind in ((MODELS, "model"), (POLICIES, "policy"), (POLICIES, "rules"))
         ]
     )
     monkeypatch.setattr(artifacts, "reader", lambda _: consumer)
+    monkeypatch.setattr(artifacts, "keyring_of", lambda _: REPLAY_KEYS)
     return KafkaArtifacts(SETTINGS)
 
 
@@ -89,10 +100,33 @@ def published(monkeypatch: pytest.MonkeyPatch) -> KafkaArtifacts:
 def test_versions_of_each_kind_are_found_under_their_own_name(
     published: KafkaArtifacts, kind: str
 ) -> None:
-    digest = content_digest(kind.encode())
+    digest = content_digest(content_of(kind))
     assert published.digest_of(kind, "v1") == digest
-    assert published.get(kind, "v1", digest) == kind.encode()
+    assert published.get(kind, "v1", digest) == content_of(kind)
     assert published.digest_of(kind, "v2") is None
+
+
+def test_forged_bytes_hide_neither_the_true_ones_nor_those_that_ship(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    true, forged = content_of("model"), content_of("model", Signer(bytes(32)))
+    shipped = PRIOR_MODEL.version
+    consumer = Consumer(
+        [
+            Message(MODELS, b"v1", forged),
+            Message(MODELS, b"v1", true),
+            Message(MODELS, b"v1", forged),
+            Message(MODELS, b"v1", b"{}"),
+            Message(MODELS, shipped.encode(), forged),
+        ]
+    )
+    monkeypatch.setattr(artifacts, "reader", lambda _: consumer)
+    monkeypatch.setattr(artifacts, "keyring_of", lambda _: REPLAY_KEYS)
+    found = KafkaArtifacts(SETTINGS)
+    assert found.digest_of("model", "v1") == content_digest(true)
+    assert found.get("model", "v1", content_digest(true)) == true
+    assert found.get("model", "v1", content_digest(forged)) == forged, "scoring says why not"
+    assert found.digest_of("model", shipped) == content_digest(encode_model(PRIOR_MODEL))
 
 
 def test_all_of_a_kind_are_those_that_ship_and_those_published(published: KafkaArtifacts) -> None:

@@ -4,20 +4,36 @@ import random
 from collections import Counter
 
 import msgspec
+import numpy as np
 
+from detectors.contest import Contest
 from detectors.default_risk import decode_model
+from detectors.envelope import open_envelope
+from detectors.labelling import STEP_MAX
+from detectors.quarantine import Held, Quarantine
 from features.catalogue import NAMES
 from schemas import topics
+from schemas.digests import content_digest
 from schemas.outputs import Assessment
-from streams.learner import SCORE, Learner
+from streams.learner import SCORE, SNAPSHOTS_MAX, Learner
+from streams.model_keys import LIBRARIES, REPLAY_KEYS
 from streams.records import Output, Record
 from tests.detectors.merchants import vector_of
 
 DAY_MS = 86_400_000
 
 
-def assessment(merchant: str, as_of: int, outcome: str | None, **values: float) -> Record:
-    """One record of ``risk.assessments``."""
+def assessment(
+    merchant: str,
+    as_of: int,
+    outcome: str | None,
+    of: str | None = None,
+    *,
+    model: str = "m",
+    partition: int = 0,
+    **values: float,
+) -> Record:
+    """One record of ``risk.assessments``; ``of`` is the loan or alert of its outcome."""
     vector = vector_of(**values).tolist()
     value = Assessment(
         assessment_id="as",
@@ -34,12 +50,15 @@ def assessment(merchant: str, as_of: int, outcome: str | None, **values: float) 
         reasons=[],
         features={n: v for n, v in zip(NAMES, vector, strict=True) if v == v},
         causes=[],
-        model_version="m",
+        model_version=model,
         policy_version="p",
         feature_version="f",
         outcome=outcome,  # type: ignore[arg-type]
+        outcome_of=of,
     )
-    return Record(topics.ASSESSMENTS, 0, 0, merchant.encode(), msgspec.json.encode(value), [], 0)
+    return Record(
+        topics.ASSESSMENTS, partition, 0, merchant.encode(), msgspec.json.encode(value), [], 0
+    )
 
 
 def merchants(first: int, count: int, seed: int) -> list[Record]:
@@ -55,13 +74,15 @@ def merchants(first: int, count: int, seed: int) -> list[Record]:
         }
         records.append(assessment(f"m{number}", at, None, **values))
         outcome = "defaulted" if bad else "settled"
-        records.append(assessment(f"m{number}", at + 40 * DAY_MS, outcome, **values))
+        records.append(assessment(f"m{number}", at + 40 * DAY_MS, outcome, f"l{number}", **values))
     return records
 
 
 def burst(at: int) -> list[Record]:
     """A hundred merchants written off within the same moment."""
-    return [assessment(f"m{number}", at + number, "defaulted") for number in range(100)]
+    return [
+        assessment(f"m{number}", at + number, "defaulted", f"b{number}") for number in range(100)
+    ]
 
 
 def process(learner: Learner, records: list[Record]) -> list[Output]:
@@ -73,10 +94,15 @@ def test_what_is_learnt_is_promoted_published_and_activated() -> None:
     outputs = process(learner, merchants(0, 600, 1))
     by_topic = Counter(output.topic for output in outputs)
     assert by_topic[topics.MODELS] == by_topic[topics.CONTROL] == learner.counters.published > 0
-    first = decode_model(outputs[0].value or b"")
+    raw = outputs[0].value or b""
+    envelope = open_envelope(raw, REPLAY_KEYS, kind="default-risk", version="default-risk-1")
+    assert envelope.parent == "prior-2" and set(envelope.libraries) == set(LIBRARIES)
+    first = decode_model(bytes(envelope.payload))
+    assert envelope.published_at == first.trained_until
     assert first.version == "default-risk-1" and first.parent == "prior-2"
     activation = msgspec.json.decode(outputs[1].value or b"")
     assert activation["type"] == "model.activated" and activation["version"] == first.version
+    assert activation["digest"] == content_digest(raw), "of the whole envelope"
     assert learner.counters.learned + learner.counters.labels_ripening == 600
 
 
@@ -139,3 +165,82 @@ def test_good_outcomes_wait_until_bad_ones_of_their_age_are_known() -> None:
     assert learner.counters.labels_ripening == 1
     process(learner, [assessment("other", 70 * DAY_MS, None)])
     assert (learner.counters.labels_ripening, learner.counters.learned) == (0, 2)
+
+
+def test_thirty_days_late_and_a_verdict_of_default_are_bad_labels_once() -> None:
+    learner = Learner()
+    process(learner, [assessment("a", 0, None), assessment("b", 0, None)])
+    process(learner, [assessment("a", 40 * DAY_MS, "late_30", "l1")])
+    process(learner, [assessment("a", 60 * DAY_MS, "defaulted", "l1")])
+    process(learner, [assessment("b", 61 * DAY_MS, "verdict_defaulted", "al1")])
+    assert (learner.counters.learned, learner.counters.labels_repeated) == (2, 1)
+    assert [outcome.defaulted for outcome in learner.contest.outcomes] == [True, True]
+    assert [outcome.lead_days for outcome in learner.contest.outcomes] == [40.0, 61.0]
+
+
+def test_verdicts_of_suspicion_teach_and_do_not_judge() -> None:
+    learner = Learner()
+    for number in range(8):
+        process(learner, [assessment(f"m{number}", 0, None)])
+        process(learner, [assessment(f"m{number}", DAY_MS, "verdict_confirmed", f"al{number}")])
+    process(learner, [assessment("other", 31 * DAY_MS, None)])
+    assert (learner.counters.learned, learner.counters.labels_thinned) == (2, 6)
+    assert learner.contest.labels == 0 and learner.contest.outcomes == []
+
+
+def test_a_storm_of_labels_changes_what_one_step_costs_by_a_constant() -> None:
+    learner = Learner()
+    for number in range(1_000):
+        process(learner, [assessment(f"m{number}", number, None)])
+    before = learner.counters.learned
+    for number in range(1_000):
+        process(learner, [assessment(f"m{number}", 40 * DAY_MS, "settled", f"l{number}")])
+    assert learner.counters.labels_ripening == 1_000
+    for step in range(1, 5):
+        process(learner, [assessment("other", 100 * DAY_MS + step, None)])
+        assert learner.counters.learned - before == step * STEP_MAX
+
+
+def test_a_storm_writes_what_changed_and_no_more() -> None:
+    learner = Learner()
+    for number in range(500):
+        process(learner, [assessment(f"m{number}", number, None)])
+        process(learner, [assessment(f"m{number}", 40 * DAY_MS, "settled", f"l{number}")])
+    learner.dirty()
+    process(learner, [assessment("m0", 41 * DAY_MS, "settled", "another")])
+    items = dict(learner.dirty())
+    assert sum(key.startswith(b"ripening/") for key in items) == 1
+    waiting = [raw for key, raw in items.items() if key.startswith((b"ripening", b"labelled"))]
+    assert sum(len(raw or b"") for raw in waiting) < 2_000
+
+
+def test_memory_of_a_merchant_is_bounded() -> None:
+    learner = Learner()
+    everything = dict.fromkeys(NAMES, 0.5)
+    for month in range(40):
+        process(learner, [assessment("m", month * 30 * DAY_MS, None, **everything)])
+    (raw,) = [raw for key, raw in learner.dirty() if key.startswith(b"snapshots/")]
+    assert len(raw or b"") < SNAPSHOTS_MAX * (4 * len(NAMES) + len(NAMES) / 8 + 16) + 16
+
+
+def test_state_of_0_1_is_taken_over() -> None:
+    vector = np.zeros(len(NAMES), "<f8")
+    old = Held(50 * DAY_MS, False, msgspec.msgpack.encode(([9, vector.tobytes()], 7)))
+    state = {
+        "contest": Contest().snapshot(),
+        "quarantine": Quarantine(learnt=5, defaults=1),
+        "ripening": [old],
+        "counters": {"published": 0, "learned": 5},
+    }
+    learner = Learner()
+    learner.restore(
+        {
+            b"contest": msgspec.msgpack.encode(state),
+            b"snapshots/m": msgspec.msgpack.encode([[9, vector.tobytes()]]),
+        }
+    )
+    assert learner.quarantine.learnt == 5
+    process(learner, [assessment("x", 90 * DAY_MS, None)])
+    assert learner.counters.learned == 6
+    process(learner, [assessment("m", 91 * DAY_MS, "defaulted", "l")])
+    assert learner.counters.learned == 7

@@ -5,13 +5,18 @@ from prometheus_client.exposition import generate_latest
 from ops.metrics import Metrics
 from ops.settings import load_settings
 from streams.learner_host import LearnerHost
+from streams.model_keys import REPLAY_SIGNER
 
 from .test_learner import DAY_MS, assessment, burst, merchants
 
 
+def _value(shown: str, name: str) -> float:
+    return float(next(line for line in shown.splitlines() if line.startswith(name)).split()[1])
+
+
 def test_standings_quarantine_and_drift_are_shown_at_a_tick() -> None:
     metrics = Metrics()
-    host = LearnerHost(load_settings(), metrics)
+    host = LearnerHost(load_settings(), metrics, REPLAY_SIGNER)
     host.assign({})
     before = generate_latest(metrics.registry).decode()
     assert 'tideline_model_log_loss{who="champion"}' not in before
@@ -21,10 +26,18 @@ def test_standings_quarantine_and_drift_are_shown_at_a_tick() -> None:
         host.tick(1)
         # Ranks need both classes in the window, which a promotion empties.
         now = generate_latest(metrics.registry).decode()
-        shown = now if 'who="volume-rank"' in now else shown
+        shown = now if 'roc_auc_ratio{who="volume-rank"}' in now else shown
     for who in ("champion", "logistic", "scorecard"):
         assert f'tideline_model_log_loss{{who="{who}"}}' in shown
     assert 'tideline_model_roc_auc_ratio{who="volume-rank"}' in shown
+    for figure in ("precision_at_capacity", "recall_at_capacity", "exposure_found"):
+        assert f'tideline_model_{figure}_ratio{{who="champion"}}' in shown
+    assert 'tideline_model_calibration_error_ratio{who="champion"}' in shown
+    lead_s = _value(shown, 'tideline_model_lead_time_seconds{who="champion"}')
+    assert lead_s == 40 * 86_400, "each merchant was assessed 40 days before its outcome"
+    assert _value(shown, 'tideline_labels_by_outcome{outcome="defaulted"}') > 20
+    assert _value(shown, 'tideline_labels_by_fate{fate="learnt"}') > 100
+    assert _value(shown, 'tideline_model_rollbacks{version="followed"}') == 0
     for record in burst(at=93 * DAY_MS):
         host.take(record, 0)
     host.tick(2)

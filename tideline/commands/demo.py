@@ -21,6 +21,7 @@ from ops.errors import FatalError
 from ops.health import HealthServer
 from ops.kafka import producer_config, topic_name
 from ops.metrics import Metrics
+from ops.model_keys import create_key_files
 from ops.settings import Settings, load_settings
 from ops.signals import StopFlag
 from schemas import topics
@@ -112,6 +113,7 @@ class Demo:
             "TIDELINE_CLICKHOUSE__URL": f"chdb://{self._folder / 'clickhouse'}",
             "TIDELINE_PRIVACY__KEY_FILE": str(key),
             "TIDELINE_LOG__LEVEL": "INFO",
+            **create_key_files(self._folder),
         }
         os.environ.update(environment)
         self._settings: Settings = load_settings()

@@ -22,13 +22,14 @@ PYTHON_MIN = (3, 11)
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
-    """Check Python, the kernel, settings, Kafka, topics, ClickHouse and the privacy key."""
+    """Check Python, the kernel, settings, Kafka, topics, ClickHouse and the keys."""
     settings = load_settings()
     checks: dict[str, Callable[[], str]] = {
         "python": _python,
         "kernel": _kernel,
         "java": lambda: shutil.which("java") or "not found (only the local Kafka needs it)",
         "privacy_key": lambda: f"{len(privacy_key(settings))} bytes",
+        "model_keys": lambda: _model_keys(settings),
         "kafka": lambda: _kafka(settings),
         "topics": lambda: _topics(settings),
         "clickhouse": lambda: _clickhouse(settings),
@@ -68,6 +69,12 @@ def _kernel() -> str:
 
     load_machine_code()
     return "the feature kernel compiles"
+
+
+def _model_keys(settings: Settings) -> str:
+    from streams.model_keys import checked_keys
+
+    return checked_keys(settings)
 
 
 def _kafka(settings: Settings) -> str:

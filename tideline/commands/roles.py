@@ -16,12 +16,15 @@ def worker(
     roles: Annotated[str, typer.Option(help="intake, scoring, or both")] = "intake,scoring",
 ) -> None:
     """Run intake and scoring (or one of them), exactly once, until stopped."""
+    from streams.model_keys import keyring_of
+
     chosen = [role.strip() for role in roles.split(",") if role.strip()]
     unknown = [role for role in chosen if role not in ROLES]
     if unknown or not chosen:
         raise ConfigurationError(f"--roles is {roles!r}; choose from {', '.join(ROLES)}")
     settings = load_settings()
     key = privacy_key(settings) if "intake" in chosen else b""
+    keyring_of(settings)
     with service(settings, "worker") as process:
         _check_partitions(settings)
         run_hosts(process, [_host(role, process, key) for role in chosen])
@@ -59,9 +62,12 @@ def _check_partitions(settings: Settings) -> None:
 def learner() -> None:
     """Learn from outcomes and publish model versions (one process)."""
     from streams.learner_host import LearnerHost
+    from streams.model_keys import signer_of
 
-    with service(load_settings(), "learner") as process:
-        run_hosts(process, [lambda: LearnerHost(process.settings, process.metrics)])
+    settings = load_settings()
+    signer = signer_of(settings)
+    with service(settings, "learner") as process:
+        run_hosts(process, [lambda: LearnerHost(process.settings, process.metrics, signer)])
 
 
 def monitor(
