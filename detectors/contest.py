@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from detectors.bayesian import BayesianLogistic
+from detectors.boosted import BoostedTrees
 from detectors.default_risk import PRIOR_MODEL, PRIOR_SCORECARD, Model, score
 from detectors.floors import FLOORS, centred
 from detectors.learning import OnlineDefaultModel
@@ -30,11 +32,13 @@ CAPACITY = 0.1
 CHANCE = 0.5
 """ROC AUC of a ranking by lot."""
 CHAMPION = "champion"
-Challenger = OnlineDefaultModel | Recalibrated
+Challenger = OnlineDefaultModel | Recalibrated | BayesianLogistic | BoostedTrees
 START: dict[str, tuple[type[Challenger], Model]] = {
     "logistic": (OnlineDefaultModel, PRIOR_MODEL),
     "scorecard": (OnlineDefaultModel, PRIOR_SCORECARD),
     "recalibrated": (Recalibrated, PRIOR_MODEL),
+    "bayesian": (BayesianLogistic, PRIOR_MODEL),
+    "boosted": (BoostedTrees, PRIOR_MODEL),
 }
 """The challengers by name: how each learns, and from what it starts."""
 

@@ -45,7 +45,9 @@ def _pool(points: Any, directions: Any) -> None:
             blocks += 1
             while blocks > 1 and means[blocks - 2] > means[blocks - 1]:
                 size = sizes[blocks - 2] + sizes[blocks - 1]
-                total = means[blocks - 2] * sizes[blocks - 2] + means[blocks - 1] * sizes[blocks - 1]
+                total = (
+                    means[blocks - 2] * sizes[blocks - 2] + means[blocks - 1] * sizes[blocks - 1]
+                )
                 blocks -= 1
                 means[blocks - 1], sizes[blocks - 1] = total / size, size
         at = 0

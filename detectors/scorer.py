@@ -170,7 +170,7 @@ def _code(rows: Any, means: Any, deviations: Any, codes: Any) -> None:
             code = half
             if deviations[j] > 0.0 and not math.isnan(rows[i, j]):
                 z = (rows[i, j] - means[j]) / deviations[j]
-                code = min(int(math.floor(half + half * (z / (1.0 + abs(z))))), LEVELS - 1)
+                code = min(math.floor(half + half * (z / (1.0 + abs(z)))), LEVELS - 1)
             codes[i, j] = code
 
 

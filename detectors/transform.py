@@ -91,7 +91,13 @@ def named(row: Numbers) -> dict[str, float]:
 
 
 def row_of(inputs: Mapping[str, float]) -> Numbers:
-    """Inverse of ``named``; other names are left aside."""
+    """Inverse of ``named``; other names are left aside.
+
+    Raises ``ValueError`` if an input is not finite: whatever learns from it would be poisoned.
+    """
+    for name, value in inputs.items():
+        if not math.isfinite(value):
+            raise ValueError(f"input {name!r} is {value}; leave it out where not available")
     nothing = math.nan
     return np.array([inputs.get(name, nothing) for name in INPUT_NAMES])
 
