@@ -1,10 +1,11 @@
 """Boosted trees as a challenger: grown anew from the last labels, calibrated on what was said.
 
-The last outcomes of each class are kept as coded inputs, defaults longer than good ones since they
-are rare. At fixed counts of labels the trees are grown from them from scratch; what a label finds
-said of it calibrates the trees (``detectors.platt``) before it joins those that are grown from. So
-learning is bounded, forgets, needs no seed, and a restored learner goes on exactly like one never
-stopped: state is plain data (msgpack). Incremental trees allow neither (see
+The last outcomes are kept as coded inputs. Where defaults are rare only a share of the good ones is
+kept, over the same time, and each counts for those left out. At fixed counts of labels the trees
+are grown from them from scratch; what a label finds said of it calibrates the trees
+(``detectors.platt``) before it joins those that are grown from. So learning is bounded, forgets,
+needs no seed, and a restored learner goes on exactly like one never stopped: state is plain data
+(msgpack). Incremental trees allow neither (see
 docs/decisions/0017-boosted-trees-from-the-last-labels.md).
 """
 
@@ -23,27 +24,29 @@ from detectors.platt import PARAMETERS, Platt
 from detectors.transform import DIRECTIONS, INPUT_NAMES, row_of
 from detectors.trees import INNER, NO_SPLIT, NODES, Tree
 
-BAD_MAX = 1536
-"""Outcomes of each class that trees are grown from, at most: the last ones ..."""
-GOOD_MAX = 2560
+ROWS_MAX = 4096
+"""Outcomes that trees are grown from, at most: the last ones."""
+GOOD_TO_BAD = 4
+"""Good outcomes kept for each default, or so, once there are more of both than ``ROWS_MAX``."""
 GROW_EVERY = 250
-"""... and labels after which they are grown anew; while there are fewer, ``GROW_EARLY``."""
+"""Labels after which trees are grown anew; while there are fewer, ``GROW_EARLY``."""
 GROW_EARLY = 50
 TREES = 60
 RATE = 0.1
 RIDGE = 1.0
 COVER_MIN = 10.0
 """Least sum of p (1 - p) in a leaf: some 60 merchants where a fifth defaults."""
+_GOLDEN = 2_654_435_769
+"""2 ** 32 over the golden ratio."""
 _LEAF = Tree(inputs=(NO_SPLIT,) * INNER, thresholds=(0,) * INNER, values=(0.0,) * NODES)
 Codes = NDArray[np.uint8]
 
 
 class _State(Struct, kw_only=True, forbid_unknown_fields=True):
-    """All of a learner. ``bad`` and ``good`` are rows of codes, oldest first."""
+    """All of a learner. ``kept`` are outcomes, oldest first: codes, label, weight; a byte each."""
 
     start: Model
-    bad: bytes = b""
-    good: bytes = b""
+    kept: bytes = b""
     believed: Platt
     trees: tuple[Tree, ...] = (_LEAF,)
     intercept: float
@@ -84,13 +87,14 @@ class BoostedTrees:
         """
         s, rows = self._state, row_of(inputs)[None]
         s.believed.learn(float(self._scorer(rows).log_odds[0]), label)
-        code = scorer.coded(rows, self._means, self._deviations).tobytes()
-        if label:
-            s.bad = (s.bad + code)[-BAD_MAX * len(code) :]
-        else:
-            s.good = (s.good + code)[-GOOD_MAX * len(code) :]
         s.n_learned += 1
         s.n_defaults += label
+        weight = 1 if label else self._goods_for_one()
+        # Multiples of the golden ratio fall evenly whatever the period of the labels.
+        if s.n_learned * _GOLDEN % 2**32 * weight < 2**32:
+            codes = scorer.coded(rows, self._means, self._deviations).tobytes()
+            row = codes + bytes((label, weight))
+            s.kept = (s.kept + row)[-ROWS_MAX * len(row) :]
         s.trained_from = s.trained_from or at
         if s.n_learned % (GROW_EVERY if s.n_learned > GROW_EVERY else GROW_EARLY) == 0:
             self._grow()
@@ -118,24 +122,32 @@ class BoostedTrees:
         """Inverse of ``snapshot``. Raises ``msgspec.DecodeError`` on other bytes."""
         return cls(msgspec.msgpack.decode(raw, type=_State))
 
+    def _goods_for_one(self) -> int:
+        """Good outcomes that each one kept stands for."""
+        s = self._state
+        if s.n_learned <= ROWS_MAX:
+            return 1
+        goods = s.n_learned - s.n_defaults
+        return min(max(goods // (GOOD_TO_BAD * s.n_defaults + 1), 1), 255)
+
     def _grow(self) -> None:
         s = self._state
-        width = len(s.start.features)
-        codes = np.frombuffer(s.bad + s.good, np.uint8).reshape(-1, width)
-        bad = len(s.bad) // width
-        labels = np.zeros(len(codes))
-        labels[:bad] = 1.0
+        kept = np.frombuffer(s.kept, np.uint8).reshape(-1, len(s.start.features) + 2)
+        codes = np.ascontiguousarray(kept[:, :-2])
+        labels, weights = kept[:, -2].astype(np.float64), kept[:, -1].astype(np.float64)
+        bad, all_of = float((labels * weights).sum()), float(weights.sum())
         # Half a case of each class: the log-odds are finite while there is one class only.
-        start = math.log((bad + 0.5) / (len(codes) - bad + 0.5))
+        s.intercept = math.log((bad + 0.5) / (all_of - bad + 0.5))
         inputs = np.empty((TREES, INNER), np.int64)
         thresholds = np.empty((TREES, INNER), np.int64)
         values = np.empty((TREES, NODES))
         grow(
             codes,
             labels,
+            weights,
             DIRECTIONS,
             scorer.LEVELS,
-            start,
+            s.intercept,
             RATE,
             RIDGE,
             COVER_MIN,
@@ -150,8 +162,6 @@ class BoostedTrees:
         s.trees = tuple(
             Tree(inputs=tuple(a), thresholds=tuple(b), values=tuple(c)) for a, b, c in grown
         ) or (_LEAF,)
-        # Classes are kept in other shares than they come in (King and Zeng, 2001).
-        s.intercept = math.log((s.n_defaults + 0.5) / (s.n_learned - s.n_defaults + 0.5))
         self._scorer = self._model("", None, 0, {}, Calibration()).scorer
 
     def _model(
@@ -185,8 +195,8 @@ class BoostedTrees:
                 "rate": RATE,
                 "ridge": RIDGE,
                 "cover_min": COVER_MIN,
-                "bad_max": float(BAD_MAX),
-                "good_max": float(GOOD_MAX),
+                "rows_max": float(ROWS_MAX),
+                "good_to_bad": float(GOOD_TO_BAD),
                 "grow_every": float(GROW_EVERY),
                 **PARAMETERS,
             },

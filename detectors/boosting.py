@@ -22,6 +22,7 @@ _GAIN_MIN = 1e-9
 def grow(
     codes: Any,
     labels: Any,
+    weights: Any,
     directions: Any,
     levels: int,
     start: float,
@@ -34,9 +35,9 @@ def grow(
 ) -> None:
     """Fill trees (see ``detectors.trees``), each on what those before it leave.
 
-    ``codes`` (of so many ``levels``) and ``labels`` have a row each, ``start`` is the log-odds
-    before any tree; a leaf gets the sum of p (1 - p) of at least ``cover_min``, shrunk by
-    ``ridge``, and counts by ``rate``.
+    ``codes`` (of so many ``levels``), ``labels`` and ``weights`` have a row each, ``start`` is the
+    log-odds before any tree; a leaf has a weighted sum of p (1 - p) of at least ``cover_min``, is
+    shrunk by ``ridge``, and counts by ``rate``.
     """
     rows, width = codes.shape
     said = np.full(rows, start)
@@ -51,7 +52,8 @@ def grow(
         nodes[0, 2], nodes[0, 3] = -_UNBOUNDED, _UNBOUNDED
         for i in range(rows):
             p = 1.0 / (1.0 + math.exp(-said[i]))
-            slope[i], bend[i] = p - labels[i], max(p * (1.0 - p), 1e-12)
+            slope[i] = weights[i] * (p - labels[i])
+            bend[i] = weights[i] * max(p * (1.0 - p), 1e-12)
             nodes[0, 0] += slope[i]
             nodes[0, 1] += bend[i]
         inputs[tree, :] = _NO_SPLIT

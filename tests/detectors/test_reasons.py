@@ -106,8 +106,9 @@ def test_days_have_a_singular() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_text_exists_in_both_languages_from_what_the_reason_carries(name: str) -> None:
     reason = make_reason(name, vector_of(dict.fromkeys(NAMES, 2.0)), currency="CNY")
-    assert render(name, reason.value, reason.usual, currency="CNY") == reason.text
-    chinese = render(name, reason.value, reason.usual, currency="CNY", language="zh")
+    said = name, reason.value, reason.usual, reason.peer_percentile
+    assert render(*said, currency="CNY") == reason.text
+    chinese = render(*said, currency="CNY", language="zh")
     assert any("\u4e00" <= character <= "\u9fff" for character in chinese)
     for text in (reason.text, chinese):
         assert "{" not in text and text[-1] not in ".。"
