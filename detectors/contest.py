@@ -15,8 +15,9 @@ from detectors.boosted import BoostedTrees
 from detectors.default_risk import PRIOR_MODEL, PRIOR_SCORECARD, Model, score
 from detectors.floors import FLOORS, centred
 from detectors.learning import OnlineDefaultModel
-from detectors.metrics import log_loss, roc_auc
+from detectors.metrics import calibration_report, log_loss, roc_auc
 from detectors.recalibration import Recalibrated
+from features.catalogue import FEATURE_VERSION
 
 LOOK_EVERY = 25
 """Labels between two looks at who wins."""
@@ -157,7 +158,9 @@ class Contest:
     def promote(self, name: str, *, version: str, at: int) -> Model:
         """Make a challenger's present state the champion, under a new version.
 
-        Raises ``ModelError`` if it has diverged; the champion then stays.
+        Its metrics are the standings of all, and how far what it said itself could be believed
+        (``metrics.calibration_report``): said of labels before they were learnt. Raises
+        ``ModelError`` if it has diverged; the champion then stays.
         """
         metrics = {
             f"{who}.{field}": float(value)
@@ -165,6 +168,10 @@ class Contest:
             for field, value in msgspec.structs.asdict(standing).items()
             if value is not None
         }
+        said = [outcome.said[name] for outcome in self.outcomes]
+        labels = [outcome.defaulted for outcome in self.outcomes]
+        for field, figure in calibration_report(said, labels).items():
+            metrics[f"{name}.{field}"] = figure
         model = self.challengers[name].to_model(
             version=version, parent=self.champion.version, trained_until=at, metrics=metrics
         )
@@ -186,9 +193,15 @@ class Contest:
 
     @classmethod
     def restore(cls, raw: bytes) -> "Contest":
-        """Inverse of ``snapshot``. Raises ``msgspec.DecodeError`` on other bytes."""
+        """Inverse of ``snapshot``. Raises ``msgspec.DecodeError`` on other bytes.
+
+        What was learnt on the features of another release fits no vector of this one: then the
+        contest starts anew.
+        """
         state = msgspec.msgpack.decode(raw, type=_State)
         contest = cls()
+        if state.champion.feature_version != FEATURE_VERSION:
+            return contest
         contest.champion, contest.outcomes = state.champion, state.outcomes
         contest.challengers = {
             name: START[name][0].restore(each) for name, each in state.challengers.items()

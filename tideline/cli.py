@@ -7,7 +7,7 @@ import typer
 
 from ops.errors import ConfigurationError, TidelineError
 from tideline import __version__
-from tideline.commands import features, publish, replay, roles, rules, schema, topics
+from tideline.commands import features, models, publish, replay, roles, rules, schema, topics
 from tideline.commands.bench import bench
 from tideline.commands.demo import demo
 from tideline.commands.desk import desk
@@ -49,6 +49,7 @@ for command in (
     publish.publish,
     replay.replay,
     evaluate,
+    models.models,
     schema.schema,
     doctor,
     bench,
