@@ -28,6 +28,8 @@ WINDOW = 500
 PACE_MS = 86_400_000
 """Least event time between two promotions: a wrong one is found and rolled back before the next.
 Where labels are loaded in bulk, a full window of them stands for it."""
+FADING = 0.9995
+"""What a label's loss counts after the next: challengers are told apart by some 2,000 labels."""
 CAPACITY = 0.1
 """Share of merchants that a desk can look at: what precision and recall are taken at."""
 CHANCE = 0.5
@@ -82,6 +84,7 @@ class _State(Struct, kw_only=True, forbid_unknown_fields=True):
     outcomes: list[Outcome]
     promoted_at: int
     labels: int
+    faded: dict[str, float]
 
 
 class Contest:
@@ -94,6 +97,7 @@ class Contest:
         }
         self.outcomes: list[Outcome] = []
         self.labels = 0
+        self._faded = dict.fromkeys(self.challengers, 0.0)
         self._promoted_at = 0
 
     def learn(
@@ -114,7 +118,8 @@ class Contest:
         said |= {name: each.predict(inputs) for name, each in self.challengers.items()}
         self.outcomes.append(Outcome(defaulted, exposure_minor, said, list(naive)))
         del self.outcomes[:-WINDOW]
-        for each in self.challengers.values():
+        for name, each in self.challengers.items():
+            self._faded[name] = FADING * self._faded[name] + log_loss([said[name]], [defaulted])
             each.learn(inputs, defaulted, at)
         self.labels += 1
 
@@ -138,8 +143,9 @@ class Contest:
 
         Looked at every ``LOOK_EVERY`` labels, with at least ``CLASS_MIN`` of each class since the
         last promotion and ``PACE_MS``, or ``WINDOW`` labels, after it: the challenger with the
-        least log loss, if that does not exceed the champion's and it ranks better (ROC AUC) than
-        every floor, and chance.
+        least log loss over all labels, faded (Gama et al., 2013), since among several that are
+        close a single window picks by luck. It is promoted if its log loss since the last promotion
+        does not exceed the champion's and it ranks better (ROC AUC) than every floor, and chance.
         """
         early = self._promoted_at and at < self._promoted_at + PACE_MS
         if self.labels % LOOK_EVERY or (early and len(self.outcomes) < WINDOW):
@@ -148,7 +154,7 @@ class Contest:
         if min(defaults, len(self.outcomes) - defaults) < CLASS_MIN:
             return None
         standings = self.standings()
-        best = min(self.challengers, key=lambda name: _loss(standings[name]))
+        best = min(self.challengers, key=self._faded.__getitem__)
         if _loss(standings[best]) > _loss(standings[CHAMPION]):
             return None
         floor = max(standings[name].roc_auc or 0.0 for name in FLOORS)
@@ -188,6 +194,7 @@ class Contest:
                 outcomes=self.outcomes,
                 promoted_at=self._promoted_at,
                 labels=self.labels,
+                faded=self._faded,
             )
         )
 
@@ -207,6 +214,7 @@ class Contest:
             name: START[name][0].restore(each) for name, each in state.challengers.items()
         }
         contest.labels, contest._promoted_at = state.labels, state.promoted_at
+        contest._faded = state.faded
         return contest
 
 
