@@ -143,9 +143,10 @@ for merchants whose history is too short: they get `insufficient_history` and no
 - **Never an input**: a person's sex, age, marital status, education or name. Where a data set has \
 them, the report shows what was predicted and observed by group, since trade may still mirror them.
 - **Promotion**: challengers say what they think of each labelled merchant before they learn it; \
-every {LOOK_EVERY} labels the one with the least log loss over the last labels, some 2,000, becomes \
-champion if over those since the last promotion, at most {WINDOW}, it is no worse than the champion \
-and ranks better than every naive floor, with at least {CLASS_MIN} labels of each class. A version is undone by `model.rollback`."""
+every {LOOK_EVERY} labels the one with the least log loss over the last labels, some 2,000, \
+becomes champion if, over those since the last promotion (at most {WINDOW}), it is no worse than \
+the champion and ranks better than every naive floor, with at least {CLASS_MIN} labels of each \
+class. A version is undone by `model.rollback`."""
 
 
 def markdown(*, matures_days: int, good_waits_days: int) -> str:

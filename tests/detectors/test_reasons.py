@@ -97,6 +97,20 @@ def test_money_has_the_digits_of_its_currency(currency: str | None, shown: str) 
     assert format_value("money", 123_450, currency=currency) == shown
 
 
+def test_an_amount_is_stated_against_its_usual_and_its_peers() -> None:
+    vector = vector_of(turnover_28d_peer_percentile=0.12)
+    reason = make_reason("turnover_28d_minor", vector, currency="CNY", contribution=0.4)
+    assert (reason.usual, reason.peer_percentile) == (1_000_000, 0.12)
+    assert reason.text.endswith(
+        ", against a usual 10,000.00 CNY, above 12% of the merchants of its segment"
+    )
+    chinese = make_reason("turnover_28d_minor", vector, currency="CNY", language="zh").text
+    assert chinese.endswith("，通常为10,000.00 CNY，高于同业12%的商户")
+    alone = make_reason("turnover_28d_minor", vector_of(), currency="CNY")
+    assert alone.peer_percentile is None and "segment" not in alone.text
+    assert make_reason("silence_days", vector).peer_percentile is None
+
+
 def test_days_have_a_singular() -> None:
     assert format_value("days", 1) == "1 day"
     assert format_value("days", 2.5) == "2.5 days"
