@@ -29,6 +29,7 @@ schema: $(STAMP)
 	$(BIN)/tideline schema --out schemas/generated
 	$(BIN)/tideline features --markdown > docs/features.md
 	$(BIN)/tideline rules --markdown > docs/rules.md
+	$(BIN)/tideline models --markdown > docs/models.md
 	$(BIN)/tideline rules --schema > detectors/rulebooks/rules.schema.json
 
 # Dependencies are installed from the lock file with hashes, then the project itself.

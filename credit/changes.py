@@ -6,7 +6,7 @@ from msgspec import Struct, structs
 
 from credit.lines import Line, decision_id_of
 from credit.policy import Policy
-from credit.reasons import money_reason, principal
+from credit.reasons import REASONS_MAX, money_reason, principal
 from schemas.outputs import LimitAction, LimitChange, Reason
 
 DAY_MS = 86_400_000
@@ -50,7 +50,7 @@ def change_line(
     """
     if new_limit_minor < case.drawn_minor and new_limit_minor < line.limit_minor:
         reasons = [
-            *reasons[:5],
+            *principal(reasons)[: REASONS_MAX - 1],
             money_reason("limit_below_drawn", line.currency, case.drawn_minor),
         ]
     assert reasons, "no change without a reason"

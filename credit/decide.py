@@ -14,7 +14,7 @@ from credit.changes import DAY_MS, Case, Changed, change_line, freeze_line
 from credit.commands import command
 from credit.lines import Line, line_id_of
 from credit.policy import Amounts, Policy, band_at_least
-from credit.reasons import adverse, favourable, money_reason
+from credit.reasons import REASONS_MAX, adverse, favourable, money_reason, principal
 from detectors.assess import Verdict
 from detectors.holds import standing
 from detectors.reasons import make_reason
@@ -289,7 +289,8 @@ def _cut(
     elif case.policy.cuts_need_evidence and not hits and verdict.band not in ("D", "E"):
         return None
     if limit == round_up(case.drawn_minor, amounts.rounding_minor) > target:
-        reasons.append(money_reason("held_at_drawn", line.currency, case.drawn_minor))
+        held = money_reason("held_at_drawn", line.currency, case.drawn_minor)
+        reasons = [*principal(reasons)[: REASONS_MAX - 1], held]
     return change_line(case, line, "decrease", limit, reasons, cut_at=case.as_of)
 
 

@@ -6,7 +6,8 @@ from detectors.facts import FACTS
 from detectors.reasons import GOOD, format_value
 from schemas.outputs import Reason
 
-REASONS_MAX = 6
+REASONS_MAX = 4
+"""Principal reasons of a decision: a notice with more says less (commentary to 12 CFR 1002.9)."""
 NO_FEATURE = ""
 """``feature`` of reasons that rest on no number of the catalogue."""
 
@@ -102,7 +103,7 @@ def favourable(reasons: list[Reason]) -> list[Reason]:
 
 
 def principal(reasons: list[Reason]) -> list[Reason]:
-    """The first reasons, none of a code twice."""
+    """The first ``REASONS_MAX`` reasons, none of a code twice."""
     return list({reason.code: reason for reason in reversed(reasons)}.values())[::-1][:REASONS_MAX]
 
 

@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
+import numpy as np
 from msgspec import Struct, structs
 
 from detectors.anomaly import anomaly_score
 from detectors.checks import AnyOf, Check, place
-from detectors.default_risk import Model, score
+from detectors.default_risk import Model
 from detectors.facts import FACTS
 from detectors.reasons import GOOD, Currency, insufficient_history, make_reason
+from detectors.scorer import leading
 from detectors.sentinels import SEVERITY_RANK, Hit
-from detectors.transform import model_inputs
+from detectors.transform import INPUT_NAMES, Matrix, input_rows
 from detectors.vectors import Vector, as_floats
 from features.catalogue import INDEX
 from schemas.outputs import Band, Reason
@@ -32,6 +35,8 @@ HISTORY = AnyOf(
 )
 """The vectors with enough to judge by: lending history, or 28 days with a usual or five sales."""
 REASONS_MAX = 6
+_STATED = sorted(name for name in INPUT_NAMES if name in FACTS)
+_RANKS = np.array([_STATED.index(name) if name in FACTS else -1 for name in INPUT_NAMES])
 
 
 class Verdict(Struct, kw_only=True, frozen=True, gc=False):
@@ -41,6 +46,36 @@ class Verdict(Struct, kw_only=True, frozen=True, gc=False):
     anomaly_score: float | None
     band: Band
     reasons: list[Reason]
+
+
+class Judgement(NamedTuple):
+    """What a model says of one merchant.
+
+    ``ranked`` are the features that moved it and by how much (log-odds): towards risk, the largest
+    first, then away from it; of equal ones in the order of their names.
+    """
+
+    probability: float
+    ranked: list[tuple[str, float]]
+
+
+def judge(vectors: Matrix, model: Model) -> list[Judgement]:
+    """What the model says of each merchant; vectors are in catalogue order, NaN = not available.
+
+    A feature that is not available is not stated, though a model may have counted it as the mean.
+    """
+    rows = input_rows(vectors)
+    scored = model.scorer(rows)
+    known = np.where(np.isnan(rows), 0.0, scored.contributions)
+    columns = np.concatenate(leading(known, _RANKS, REASONS_MAX), axis=1)
+    added = np.take_along_axis(known, columns, axis=1)
+    each = zip(scored.probabilities.tolist(), columns.tolist(), added.tolist(), strict=True)
+    found = []
+    for probability, places, parts in each:
+        pairs = zip(places, parts, strict=True)
+        ranked = [(INPUT_NAMES[place], part) for place, part in pairs if place >= 0]
+        found.append(Judgement(probability, ranked))
+    return found
 
 
 def assess(
@@ -64,12 +99,22 @@ def assess(
     values = as_floats(vector)
     if not HISTORY.met(values):
         return without_history(values[INDEX["tenure_days"]], hits)
-    probability, contributions = score(model, model_inputs(values))
-    ranked = chain(_rule_reasons(hits), _model_reasons(values, contributions, currency))
+    return with_history(values, judge(np.array([values]), model)[0], hits, currency=currency)
+
+
+def with_history(
+    values: list[float],
+    judgement: Judgement,
+    hits: Sequence[Hit],
+    *,
+    currency: Currency = None,
+) -> Verdict:
+    """The verdict on a vector that is one of ``HISTORY``, from what ``judge`` says of it."""
+    ranked = chain(_rule_reasons(hits), _model_reasons(values, judgement.ranked, currency))
     return Verdict(
-        probability_of_default=probability,
+        probability_of_default=judgement.probability,
         anomaly_score=anomaly_score(values),
-        band=band_of(probability),
+        band=band_of(judgement.probability),
         reasons=_first(ranked),
     )
 
@@ -109,14 +154,9 @@ def band_of(probability: float) -> Band:
 
 
 def _model_reasons(
-    vector: list[float], contributions: dict[str, float], currency: Currency
+    vector: list[float], ranked: list[tuple[str, float]], currency: Currency
 ) -> Iterator[Reason]:
-    """Most towards risk first, most away from it after those. Names break ties, for one order."""
-    stated = [(name, part) for name, part in contributions.items() if name in FACTS and part]
-    stated.sort(key=lambda item: (item[1] < 0, -abs(item[1]), item[0]))
-    towards = [item for item in stated if item[1] > 0][:REASONS_MAX]
-    away = [item for item in stated if item[1] < 0][:REASONS_MAX]
-    for name, part in (*towards, *away):
+    for name, part in ranked:
         yield make_reason(name, vector, currency=currency, contribution=part)
 
 

@@ -10,10 +10,9 @@ from bisect import bisect_right
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.prior import PRIOR
-from detectors.transform import INPUT_NAMES
+from detectors.transform import DIRECTIONS, INPUT_NAMES, Matrix, Numbers
 
 CUTS = (-1.5, -0.5, 0.5, 1.5)
 """Standard deviations from the prior's mean; a value on a cut lies above it."""
@@ -30,6 +29,10 @@ BIN_NAMES: tuple[str, ...] = tuple(
     f"{name}{_SIGN}{number}" for name in _BOUNDS for number in range(len(MIDDLES))
 )
 """Names of all bins, by input in the order of the inputs, lowest first."""
+BIN_BOUNDS: Matrix = np.array(list(_BOUNDS.values()))
+"""Lower bounds of the bins but the first: a row for each input that has bins, which come first."""
+BIN_DIRECTIONS: Numbers = DIRECTIONS[: len(_BOUNDS)]
+"""The riskier side of each input that has bins, as in ``transform.DIRECTIONS``."""
 
 
 def binned(inputs: Mapping[str, float]) -> dict[str, float]:
@@ -39,21 +42,6 @@ def binned(inputs: Mapping[str, float]) -> dict[str, float]:
         for name, value in inputs.items()
         if name in _BOUNDS
     }
-
-
-def bin_places(rows: NDArray[np.float64]) -> NDArray[np.int64]:
-    """``binned`` of many: the place in ``BIN_NAMES`` of each input that has bins, -1 for none.
-
-    ``rows`` are float64, one row a merchant, columns as ``transform.INPUT_NAMES``, NaN where not
-    available; the result has a column for each input that has bins.
-    """
-    columns = [INPUT_NAMES.index(name) for name in _BOUNDS]
-    found = np.full((len(rows), len(columns)), -1, np.int64)
-    for number, (column, bounds) in enumerate(zip(columns, _BOUNDS.values(), strict=True)):
-        values = rows[:, column]
-        place = number * len(MIDDLES) + np.searchsorted(bounds, values, side="right")
-        found[:, number] = np.where(np.isnan(values), -1, place)
-    return found
 
 
 def middle_of(name: str) -> int:

@@ -4,23 +4,16 @@ Each learns label by label from the inputs of ``detectors.transform`` and scores
 once. All are pure: the seed comes in, nothing else does.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 from river import forest, tree
 
-from detectors.bins import BIN_NAMES, bin_places
-from detectors.contest import Contest
-from detectors.default_risk import PRIOR_MODEL, Z_BOUND, Model, sigmoid
-from detectors.transform import INPUT_NAMES
-
-Matrix = NDArray[np.float64]
-"""One row a merchant, one column an input in the order of ``INPUT_NAMES``, NaN = not available."""
-Numbers = NDArray[np.float64]
+from detectors.contest import START, Contest
+from detectors.default_risk import PRIOR_MODEL, score_rows, sigmoid
+from detectors.transform import INPUT_NAMES, Matrix, Numbers, named
 
 
 class Candidate(Protocol):
@@ -51,8 +44,7 @@ class Production:
     """The contest of production: the version in force, and the challengers that go on learning.
 
     ``champion`` is the last version that was promoted, which is what scoring would use, and
-    ``online-logistic``, ``online-scorecard`` and ``online-recalibrated`` its challengers as of the
-    last label.
+    ``online-logistic`` and so on its challengers as of the last label.
     """
 
     def __init__(self) -> None:
@@ -84,67 +76,6 @@ class ExpertPrior:
     def predict(self, rows: Matrix) -> dict[str, Numbers]:
         """See ``Candidate``."""
         return {"expert-prior": score_rows(PRIOR_MODEL, rows)}
-
-
-class PointsScorecard:
-    """A points scorecard that counts: weight of evidence of each bin of each input.
-
-    Bins are cut at ``_EDGES`` standard deviations of the prior, and one is for "not available". The
-    points of a bin are ln(share of the bad that is in it / share of the good), each class smoothed
-    by ``_SMOOTHING`` cases spread as all cases are (Siddiqi, 2006, ch. 6). Inputs overlap, so the
-    sum is scaled: slope and offset are learnt online on what was said before each label (Platt's
-    form), since naive sums are far too sure.
-    """
-
-    _EDGES = np.array([-2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0])
-    _SMOOTHING = 10.0
-    _RATE = 0.05
-
-    def __init__(self) -> None:
-        self._centre = np.array(PRIOR_MODEL.means)
-        self._spread = np.sqrt(np.maximum(PRIOR_MODEL.variances, 1e-12))
-        self._columns = np.arange(len(INPUT_NAMES))
-        bins = len(self._EDGES) + 2
-        self._counts = np.zeros((2, len(INPUT_NAMES), bins))
-        self._slope = 1.0 / math.sqrt(len(INPUT_NAMES))
-        self._offset = 0.0
-        self._points = np.zeros((len(INPUT_NAMES), bins))
-
-    def learn(self, row: Numbers, label: bool, at: int, naive: Numbers) -> None:
-        """See ``Candidate``."""
-        placed = self._bins(row[None])[0]
-        total = float(self._points[self._columns, placed].sum())
-        error = sigmoid(self._base() + self._slope * total + self._offset) - label
-        self._slope = max(self._slope - self._RATE * error * total / (1.0 + total * total), 0.01)
-        self._offset -= self._RATE * error
-        self._counts[int(label), self._columns, placed] += 1.0
-        self._count_points(placed)
-
-    def predict(self, rows: Matrix) -> dict[str, Numbers]:
-        """See ``Candidate``."""
-        total = self._points[self._columns, self._bins(rows)].sum(axis=1)
-        return {"points-scorecard": _sigmoid(self._base() + self._slope * total + self._offset)}
-
-    def _bins(self, rows: Matrix) -> NDArray[np.int64]:
-        scaled = (rows - self._centre) / self._spread
-        placed: NDArray[np.int64] = np.searchsorted(self._EDGES, scaled) + 1
-        placed[np.isnan(scaled)] = 0
-        return placed
-
-    def _base(self) -> float:
-        """Log-odds of a bad outcome, a single merchant of the prior counted in."""
-        good, bad = self._counts[:, 0, :].sum(axis=1)
-        prior = sigmoid(PRIOR_MODEL.intercept)
-        return math.log((bad + prior) / (good + 1.0 - prior))
-
-    def _count_points(self, placed: NDArray[np.int64]) -> None:
-        """Points of all bins; every bin of an input moves with its totals."""
-        spread = self._counts.sum(axis=0)
-        spread = (spread + 1e-9) / (spread.sum(axis=1, keepdims=True) + 1e-9 * spread.shape[1])
-        good, bad = self._counts + self._SMOOTHING * spread
-        good /= good.sum(axis=1, keepdims=True)
-        bad /= bad.sum(axis=1, keepdims=True)
-        self._points = np.log(bad / good)
 
 
 class RiverClassifier:
@@ -181,18 +112,13 @@ def _tree(seed: int) -> Candidate:
 CANDIDATES: Mapping[str, Entry] = {
     "production": Entry(
         make=lambda seed: Production(),
-        says=("champion", "online-logistic", "online-scorecard", "online-recalibrated"),
+        says=("champion", *(f"online-{name}" for name in START)),
         title="the contest of production: the version in force, and its challengers of now",
     ),
     "expert-prior": Entry(
         make=lambda seed: ExpertPrior(),
         says=("expert-prior",),
         title="points by judgement, before any label",
-    ),
-    "points-scorecard": Entry(
-        make=lambda seed: PointsScorecard(),
-        says=("points-scorecard",),
-        title="points scorecard by counts (weight of evidence)",
     ),
     "adaptive-tree": Entry(
         make=_tree,
@@ -210,12 +136,6 @@ CANDIDATES: Mapping[str, Entry] = {
 """A further candidate is added here and appears in every report."""
 
 
-def named(row: Numbers) -> dict[str, float]:
-    """One row as models take it: inputs that are not available are left out."""
-    pairs = zip(INPUT_NAMES, row.tolist(), strict=True)
-    return {name: value for name, value in pairs if value == value}
-
-
 def filled(row: Numbers) -> dict[str, float]:
     """One row for a tree, which splits on every input: the mean of the prior where there is none.
 
@@ -223,26 +143,3 @@ def filled(row: Numbers) -> dict[str, float]:
     """
     pairs = zip(INPUT_NAMES, row.tolist(), PRIOR_MODEL.means, strict=True)
     return {name: value if value == value else mean for name, value, mean in pairs}
-
-
-def score_rows(model: Model, rows: Matrix) -> Numbers:
-    """``detectors.default_risk.score`` of many rows at once, equal but for rounding."""
-    if model.kind == "scorecard":
-        points = dict(zip(model.features, model.weights, strict=True))
-        table = np.array([points.get(name, 0.0) for name in BIN_NAMES])
-        places = bin_places(rows)
-        raw = model.intercept + np.where(places >= 0, table[places], 0.0).sum(axis=1)
-        return _sigmoid(model.calibration.slope * raw + model.calibration.offset)
-    place = {name: i for i, name in enumerate(INPUT_NAMES)}
-    columns = rows[:, [place[name] for name in model.features]]
-    spread = np.sqrt(np.array(model.variances))
-    used = spread > 0
-    scaled = (columns[:, used] - np.array(model.means)[used]) / spread[used]
-    scaled = np.nan_to_num(np.clip(scaled, -Z_BOUND, Z_BOUND), nan=0.0)
-    raw = model.intercept + scaled @ np.array(model.weights)[used]
-    return _sigmoid(model.calibration.slope * raw + model.calibration.offset)
-
-
-def _sigmoid(log_odds: Numbers) -> Numbers:
-    odds = np.exp(-np.abs(log_odds))
-    return np.where(log_odds >= 0, 1.0 / (1.0 + odds), odds / (1.0 + odds))

@@ -11,11 +11,14 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from detectors.bayesian import BayesianLogistic
+from detectors.boosted import BoostedTrees
 from detectors.default_risk import PRIOR_MODEL, PRIOR_SCORECARD, Model, score
 from detectors.floors import FLOORS, centred
 from detectors.learning import OnlineDefaultModel
-from detectors.metrics import log_loss, roc_auc
+from detectors.metrics import calibration_report, log_loss, roc_auc
 from detectors.recalibration import Recalibrated
+from features.catalogue import FEATURE_VERSION
 
 LOOK_EVERY = 25
 """Labels between two looks at who wins."""
@@ -26,16 +29,20 @@ WINDOW = 500
 PACE_MS = 86_400_000
 """Least event time between two promotions: a wrong one is found and rolled back before the next.
 Where labels are loaded in bulk, a full window of them stands for it."""
+FADING = 0.9995
+"""What a label's loss counts after the next: challengers are told apart by some 2,000 labels."""
 CAPACITY = 0.1
 """Share of merchants that a desk can look at: what precision and recall are taken at."""
 CHANCE = 0.5
 """ROC AUC of a ranking by lot."""
 CHAMPION = "champion"
-Challenger = OnlineDefaultModel | Recalibrated
+Challenger = OnlineDefaultModel | Recalibrated | BayesianLogistic | BoostedTrees
 START: dict[str, tuple[type[Challenger], Model]] = {
     "logistic": (OnlineDefaultModel, PRIOR_MODEL),
     "scorecard": (OnlineDefaultModel, PRIOR_SCORECARD),
     "recalibrated": (Recalibrated, PRIOR_MODEL),
+    "bayesian": (BayesianLogistic, PRIOR_MODEL),
+    "boosted": (BoostedTrees, PRIOR_MODEL),
 }
 """The challengers by name: how each learns, and from what it starts."""
 
@@ -81,6 +88,7 @@ class _State(Struct, kw_only=True, forbid_unknown_fields=True):
     outcomes: list[Outcome]
     promoted_at: int
     labels: int
+    faded: dict[str, float]
 
 
 class Contest:
@@ -93,6 +101,7 @@ class Contest:
         }
         self.outcomes: list[Outcome] = []
         self.labels = 0
+        self._faded = dict.fromkeys(self.challengers, 0.0)
         self._promoted_at = 0
 
     def learn(
@@ -117,6 +126,9 @@ class Contest:
             said |= {name: each.predict(inputs) for name, each in self.challengers.items()}
             self.outcomes.append(Outcome(defaulted, exposure_minor, said, list(naive), lead_days))
             del self.outcomes[:-WINDOW]
+            for name in self.challengers:
+                loss = log_loss([said[name]], [defaulted])
+                self._faded[name] = FADING * self._faded[name] + loss
             self.labels += 1
         for each in self.challengers.values():
             each.learn(inputs, defaulted, at)
@@ -142,8 +154,9 @@ class Contest:
 
         Looked at every ``LOOK_EVERY`` labels, with at least ``CLASS_MIN`` of each class since the
         last promotion and ``PACE_MS``, or ``WINDOW`` labels, after it: the challenger with the
-        least log loss, if that does not exceed the champion's and it ranks better (ROC AUC) than
-        every floor, and chance.
+        least log loss over all labels, faded (Gama et al., 2013), since among several that are
+        close a single window picks by luck. It is promoted if its log loss since the last promotion
+        does not exceed the champion's and it ranks better (ROC AUC) than every floor, and chance.
         """
         early = self._promoted_at and at < self._promoted_at + PACE_MS
         if self.labels % LOOK_EVERY or (early and len(self.outcomes) < WINDOW):
@@ -152,7 +165,7 @@ class Contest:
         if min(defaults, len(self.outcomes) - defaults) < CLASS_MIN:
             return None
         standings = self.standings()
-        best = min(self.challengers, key=lambda name: _loss(standings[name]))
+        best = min(self.challengers, key=self._faded.__getitem__)
         if _loss(standings[best]) > _loss(standings[CHAMPION]):
             return None
         floor = max(standings[name].roc_auc or 0.0 for name in FLOORS)
@@ -162,7 +175,9 @@ class Contest:
     def promote(self, name: str, *, version: str, at: int) -> Model:
         """Make a challenger's present state the champion, under a new version.
 
-        Raises ``ModelError`` if it has diverged; the champion then stays.
+        Its metrics are the standings of all, and how far what it said itself could be believed
+        (``metrics.calibration_report``): said of labels before they were learnt. Raises
+        ``ModelError`` if it has diverged; the champion then stays.
         """
         metrics = {
             f"{who}.{field}": float(value)
@@ -170,6 +185,10 @@ class Contest:
             for field, value in msgspec.structs.asdict(standing).items()
             if value is not None
         }
+        said = [outcome.said[name] for outcome in self.outcomes]
+        labels = [outcome.defaulted for outcome in self.outcomes]
+        for field, figure in calibration_report(said, labels).items():
+            metrics[f"{name}.{field}"] = figure
         model = self.challengers[name].to_model(
             version=version, parent=self.champion.version, trained_until=at, metrics=metrics
         )
@@ -195,19 +214,27 @@ class Contest:
                 outcomes=self.outcomes,
                 promoted_at=self._promoted_at,
                 labels=self.labels,
+                faded=self._faded,
             )
         )
 
     @classmethod
     def restore(cls, raw: bytes) -> "Contest":
-        """Inverse of ``snapshot``. Raises ``msgspec.DecodeError`` on other bytes."""
+        """Inverse of ``snapshot``. Raises ``msgspec.DecodeError`` on other bytes.
+
+        What was learnt on the features of another release fits no vector of this one: then the
+        contest starts anew.
+        """
         state = msgspec.msgpack.decode(raw, type=_State)
         contest = cls()
+        if state.champion.feature_version != FEATURE_VERSION:
+            return contest
         contest.champion, contest.outcomes = state.champion, state.outcomes
         contest.challengers = {
             name: START[name][0].restore(each) for name, each in state.challengers.items()
         }
         contest.labels, contest._promoted_at = state.labels, state.promoted_at
+        contest._faded = state.faded
         return contest
 
 

@@ -1,19 +1,30 @@
 """The probability of default: a decoded model version, its encoding and its score.
 
 A version is plain JSON, so a forged message can run no code; decoding checks all of it. The model
-adds up log-odds, of standardised inputs (a logistic regression) or of bins (a points scorecard), so
-each input's share is exact.
+adds up log-odds: of standardised inputs (a logistic regression), of bins (a points scorecard), each
+input's share being exact, or of gradient-boosted trees, whose splits share out what they add. Where
+the catalogue states a direction, a higher risk on that side never lowers the probability.
 """
 
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
-from detectors.bins import BIN_NAMES, MIDDLES, binned, feature_of, middle_of
+from detectors import scorer
+from detectors.bins import (
+    BIN_BOUNDS,
+    BIN_DIRECTIONS,
+    BIN_NAMES,
+    MIDDLES,
+    feature_of,
+    middle_of,
+)
+from detectors.monotone import rising
 from detectors.prior import (
     MISSING_SHARE,
     PRIOR,
@@ -21,11 +32,12 @@ from detectors.prior import (
     PRIOR_PROBABILITY,
     PRIOR_VERSION,
 )
-from detectors.transform import INPUT_NAMES
+from detectors.transform import DIRECTIONS, INPUT_NAMES, Matrix, Numbers, row_of
+from detectors.trees import Tree, fault_of
 from features.catalogue import FEATURE_VERSION
 
-SCHEMA: Literal["tideline.default-risk/2"] = "tideline.default-risk/2"
-Kind = Literal["logistic", "scorecard"]
+SCHEMA: Literal["tideline.default-risk/3"] = "tideline.default-risk/3"
+Kind = Literal["logistic", "scorecard", "boosted"]
 Z_BOUND = 4.0
 """A standardised input counts as at most so many standard deviations, so that no single number,
 however absurd, decides alone."""
@@ -33,7 +45,9 @@ _ENCODED_BYTES_MAX = 1 << 20
 _KNOWN: dict[str, frozenset[str]] = {
     "logistic": frozenset(INPUT_NAMES),
     "scorecard": frozenset(BIN_NAMES),
+    "boosted": frozenset(INPUT_NAMES),
 }
+_SIDES = dict(zip(INPUT_NAMES, DIRECTIONS.tolist(), strict=True))
 
 
 class ModelError(ValueError):
@@ -51,27 +65,18 @@ class Calibration(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     offset: float = 0.0
 
 
-class Part(NamedTuple):
-    """One input as it is scored: its share of the log-odds is ``factor * z``."""
-
-    name: str
-    feature: str
-    factor: float
-    mean: float
-    deviation: float
-
-
 class Model(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, dict=True):
     """One immutable version of the default-risk model.
 
     ``features`` are inputs of ``detectors.transform``, or for a scorecard bins of
     ``detectors.bins``; ``weights``, ``means`` and ``variances`` (of the transformed inputs; 0 and 1
-    for bins) are in their order. ``trained_from`` and ``trained_until`` are the event times of the
+    for bins) are in their order; boosted trees have no weights, and their means and variances are
+    the scale of ``scorer.coded``. ``trained_from`` and ``trained_until`` are the event times of the
     first and the last label learnt (epoch milliseconds, 0 = none), ``horizon_days`` the span of the
     probability, ``parent`` the version that it took the place of.
     """
 
-    schema: Literal["tideline.default-risk/2"]
+    schema: Literal["tideline.default-risk/3"]
     version: str
     kind: Kind
     feature_version: str
@@ -91,16 +96,31 @@ class Model(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, dict=
     metrics: dict[str, float]
     seed: int
     parent: str | None
+    trees: tuple[Tree, ...] = ()
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
-        """The inputs that ever varied in training, in order."""
-        rows = zip(self.features, self.weights, self.means, self.variances, strict=True)
-        return tuple(
-            Part(name, feature_of(name), self.calibration.slope * weight, mean, variance**0.5)
-            for name, weight, mean, variance in rows
-            if variance > 0
-        )
+    def scorer(self) -> scorer.Scorer:
+        """The model made ready to score rows of ``transform.input_rows``."""
+        base, slope = base_log_odds(self), self.calibration.slope
+        if self.kind == "scorecard":
+            table = slope * _by_name(self, self.weights, BIN_NAMES)
+            return scorer.points(BIN_BOUNDS, table.reshape(len(BIN_BOUNDS), -1), base)
+        means = _by_name(self, self.means, INPUT_NAMES)
+        deviations = np.sqrt(_by_name(self, self.variances, INPUT_NAMES))
+        if self.kind == "logistic":
+            factors = slope * _by_name(self, self.weights, INPUT_NAMES)
+            return scorer.linear(factors, means, deviations, Z_BOUND, base)
+        place = np.array([*(INPUT_NAMES.index(name) for name in self.features), -1])
+        columns = place[np.array([tree.inputs for tree in self.trees])]
+        thresholds = np.array([tree.thresholds for tree in self.trees])
+        values = slope * np.array([tree.values for tree in self.trees])
+        return scorer.trees(means, deviations, columns, thresholds, values, base)
+
+
+def _by_name(model: Model, numbers: tuple[float, ...], names: tuple[str, ...]) -> Numbers:
+    """The numbers of a model's features in the order of ``names``, 0 for others."""
+    given = dict(zip(model.features, numbers, strict=True))
+    return np.array([given.get(name, 0.0) for name in names])
 
 
 def encode_model(model: Model) -> bytes:
@@ -140,8 +160,9 @@ def check_model(model: Model) -> None:
             f"model {name}: `features` has {unknown[0]!r}, which is no input of this release"
         )
     for field in ("weights", "means", "variances"):
-        if len(getattr(model, field)) != len(model.features):
-            raise ModelError(f"model {name}: `{field}` has not one number for each feature")
+        expected = 0 if field == "weights" and model.kind == "boosted" else len(model.features)
+        if len(getattr(model, field)) != expected:
+            raise ModelError(f"model {name}: `{field}` has not {expected} numbers")
     numbers = (
         *model.weights,
         *model.means,
@@ -163,37 +184,57 @@ def check_model(model: Model) -> None:
         raise ModelError(f"model {name}: `calibration.slope` must be above 0")
     if model.horizon_days < 1 or model.n_defaults > model.n_learned or model.n_defaults < 0:
         raise ModelError(f"model {name}: `horizon_days` or the label counts are impossible")
+    fault = _turned_round(model)
+    if fault is not None:
+        raise ModelError(f"model {name}: {fault}; publish one learnt within the directions")
+
+
+def _turned_round(model: Model) -> str | None:
+    """Where the model's numbers are not of its kind, or lower the risk on the riskier side."""
+    if model.kind == "boosted":
+        return fault_of(model.trees, [_SIDES[feature] for feature in model.features])
+    if model.trees:
+        return f"`trees` in a {model.kind}"
+    if model.kind == "logistic":
+        pairs = zip(model.features, model.weights, strict=True)
+        turned = [feature for feature, weight in pairs if weight * _SIDES[feature] < 0]
+        return f"the weight of {turned[0]} is against its direction" if turned else None
+    if any(model.means) or any(variance != 1 for variance in model.variances):
+        return "`means` and `variances` of bins are 0 and 1"
+    table = _by_name(model, model.weights, BIN_NAMES).reshape(len(BIN_BOUNDS), -1)
+    if not np.array_equal(rising(table, BIN_DIRECTIONS), table):
+        return "points fall on the riskier side of an input"
+    return None
 
 
 def score(model: Model, inputs: Mapping[str, float]) -> tuple[float, dict[str, float]]:
     """Probability of default within ``model.horizon_days``, and what each feature added to it.
 
-    Contributions are log-odds relative to the merchant that has the mean of every input: with
-    ``base_log_odds(model)`` they sum to the log-odds of the probability. Inputs that are absent,
-    or that never varied in training, contribute 0. ``inputs`` come from ``model_inputs``.
+    Contributions are log-odds: with ``base_log_odds(model)`` they sum to the log-odds of the
+    probability. Features that add nothing are left out: absent ones (but in trees, where an absent
+    input counts as the mean) and those that never varied in training. ``inputs`` come from
+    ``transform.model_inputs``; many merchants are scored at once by ``Model.scorer``.
     """
-    if model.kind == "scorecard":
-        inputs = binned(inputs)
-    contributions = {}
-    total = base_log_odds(model)
-    for name, feature, factor, mean, deviation in model.parts:
-        value = inputs.get(name)
-        if value is not None:
-            contribution = factor * clip_z((value - mean) / deviation)
-            contributions[feature] = contribution
-            total += contribution
-    return sigmoid(total), contributions
+    scored = model.scorer(row_of(inputs)[None])
+    added = zip(INPUT_NAMES, scored.contributions[0].tolist(), strict=True)
+    return float(scored.probabilities[0]), {name: part for name, part in added if part}
+
+
+def score_rows(model: Model, rows: Matrix) -> Numbers:
+    """Probabilities of default of rows of ``transform.input_rows``."""
+    return model.scorer(rows).probabilities
 
 
 def base_log_odds(model: Model) -> float:
-    """Calibrated log-odds of the mean merchant."""
-    return model.calibration.slope * model.intercept + model.calibration.offset
+    """Calibrated log-odds before any input is looked at.
 
-
-def clip_z(z: float) -> float:
-    """A standardised input within its bounds."""
-    # Comparisons cost a third of calls of min and max, and this is called for every input.
-    return -Z_BOUND if z < -Z_BOUND else Z_BOUND if z > Z_BOUND else z
+    Those of the merchant that has the mean of every input; of boosted trees, the mean of all
+    merchants learnt from.
+    """
+    raw = model.intercept
+    for tree in model.trees:
+        raw += tree.values[0]
+    return model.calibration.slope * raw + model.calibration.offset
 
 
 def sigmoid(log_odds: float) -> float:

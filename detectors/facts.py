@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from detectors.sentences import SENTENCES, Sentence
-from features.catalogue import CATALOGUE, PEERS_EN, PEERS_ZH
+from features.catalogue import CATALOGUE, MONEY, PEERS_EN, PEERS_ZH, percentile_of
 from features.feature import Feature, Unit
 
 Measure = Literal["money", "share", "days", "hours", "count", "number", "flag"]
@@ -28,7 +28,7 @@ class Fact(Struct, frozen=True):
     """What one feature says. ``{value}`` stands for its value; the ends take ``{usual}``.
 
     ``usual`` names the feature that holds the usual level, ``usual_scale`` brings it to the span of
-    this one.
+    this one; ``peers`` names the feature that holds its percentile among peers.
     """
 
     code: str
@@ -39,6 +39,7 @@ class Fact(Struct, frozen=True):
     usual_scale: float
     en_usual: str
     zh_usual: str
+    peers: str | None
 
 
 def _sentence(feature: Feature) -> Sentence:
@@ -66,6 +67,7 @@ def _fact(feature: Feature) -> Fact:
         usual_scale=sentence.usual_scale,
         en_usual=sentence.en_usual,
         zh_usual=sentence.zh_usual,
+        peers=percentile_of(feature.name) if feature.name in MONEY else None,
     )
 
 

@@ -1,7 +1,10 @@
 """Online learning of a default-risk model with River: a challenger that can become a version.
 
 A version takes not the latest weights, which still swing with the last labels, but their average in
-which the weight of step t grows as t^3 (polynomial-decay averaging; Shamir and Zhang, 2013).
+which the weight of step t grows as t^3 (polynomial-decay averaging; Shamir and Zhang, 2013). Where
+the catalogue states a direction the version keeps to it: a weight of the regression that a step
+turned round goes back to 0 (projected gradient), points of the scorecard are made monotone over
+their bins.
 
 State is plain data (msgpack): a restored learner goes on exactly like one never stopped.
 """
@@ -11,12 +14,15 @@ from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
+import numpy as np
 import river
 from msgspec import Struct
 from river import compose, linear_model, optim, preprocessing, utils
 
-from detectors.bins import binned
-from detectors.default_risk import SCHEMA, Calibration, Kind, Model, check_model, clip_z, sigmoid
+from detectors.bins import BIN_BOUNDS, BIN_DIRECTIONS, BIN_NAMES, binned
+from detectors.default_risk import SCHEMA, Z_BOUND, Calibration, Kind, Model, check_model, sigmoid
+from detectors.monotone import rising
+from detectors.transform import DIRECTIONS, INPUT_NAMES, Numbers
 
 PRIOR_COUNT = 50
 """The prior's means and variances weigh like so many merchants."""
@@ -82,8 +88,11 @@ class OnlineDefaultModel:
         # River has no public way to start from weights; the version is pinned for this line.
         regression._weights = utils.VectorDict(dict(zip(self._names, state.weights, strict=True)))
         self._scaler, self._regression = scaler, regression
-        self._mean_weights = dict(zip(self._names, state.mean_weights, strict=True))
+        self._place = {name: place for place, name in enumerate(self._names)}
+        self._mean_weights = np.array(state.mean_weights)
         self._mean_intercept = state.mean_intercept
+        self._bins = np.array([BIN_NAMES.index(n) for n in self._names if n in BIN_NAMES], np.int64)
+        self._published = self._within_directions()
         steps = (scaler, compose.FuncTransformer(_clip)) if self._is_scaled else ()
         self._pipeline = compose.Pipeline(*steps, regression)
 
@@ -131,7 +140,7 @@ class OnlineDefaultModel:
             known = _clip(self._scaler.transform_one(known))
         raw = self._mean_intercept
         for name, value in known.items():
-            raw += self._mean_weights[name] * value
+            raw += float(self._published[self._place[name]]) * value
         return sigmoid(_CALIBRATION.slope * raw + _CALIBRATION.offset)
 
     def learn(self, inputs: Mapping[str, float], label: bool, at: int = 0) -> None:
@@ -140,12 +149,16 @@ class OnlineDefaultModel:
         Raises ``ValueError``, and learns nothing, if an input is not finite: River would be
         poisoned for good.
         """
-        self._pipeline.learn_one(self._known(inputs), label)
+        known = self._known(inputs)
+        self._pipeline.learn_one(known, label)
+        if self._is_scaled:
+            self._project(known)
         share = (AVERAGING + 1) / (self._regression.optimizer.n_iterations + AVERAGING)
-        weights, means = self._regression.weights, self._mean_weights
-        for name in self._names:
-            means[name] += (float(weights[name]) - means[name]) * share
+        weights = self._regression.weights
+        latest = np.fromiter((weights[name] for name in self._names), np.float64, len(self._names))
+        self._mean_weights += (latest - self._mean_weights) * share
         self._mean_intercept += (float(self._regression.intercept) - self._mean_intercept) * share
+        self._published = self._within_directions()
         self.n_learned += 1
         self.n_defaults += label
         self.trained_from = self.trained_from or at
@@ -169,7 +182,7 @@ class OnlineDefaultModel:
             kind=self.kind,
             feature_version=self._origin.feature_version,
             features=tuple(self._names),
-            weights=tuple(self._mean_weights.values()),
+            weights=tuple(self._published.tolist()),
             intercept=self._mean_intercept,
             means=tuple(float(self._scaler.means[name]) for name in self._names),
             variances=tuple(float(self._scaler.vars[name]) for name in self._names),
@@ -208,7 +221,7 @@ class OnlineDefaultModel:
                 names=self._names,
                 weights=[float(weights[name]) for name in self._names],
                 intercept=float(self._regression.intercept),
-                mean_weights=list(self._mean_weights.values()),
+                mean_weights=self._mean_weights.tolist(),
                 mean_intercept=self._mean_intercept,
                 n_iterations=self._regression.optimizer.n_iterations,
                 counts=[self._scaler.counts[name] for name in self._names],
@@ -237,9 +250,25 @@ class OnlineDefaultModel:
         given = inputs if self._is_scaled else binned(inputs)
         return {name: given[name] for name in self._names if name in given}
 
+    def _project(self, moved: Mapping[str, float]) -> None:
+        weights = self._regression._weights  # what is public is a copy
+        for name in moved:
+            if weights[name] * _SIDES[name] < 0:
+                weights[name] = 0.0
 
+    def _within_directions(self) -> Numbers:
+        """The averages as they are said and published."""
+        if self._is_scaled:
+            return self._mean_weights  # of weights that keep to their sides
+        table = np.zeros(len(BIN_NAMES))
+        table[self._bins] = self._mean_weights
+        points = rising(table.reshape(len(BIN_BOUNDS), -1), BIN_DIRECTIONS)
+        return points.ravel()[self._bins]
+
+
+_SIDES = dict(zip(INPUT_NAMES, DIRECTIONS.tolist(), strict=True))
 _CALIBRATION = Calibration(slope=1.0, offset=-math.log(POSITIVE_WEIGHT))
 
 
 def _clip(scaled: Mapping[str, float]) -> dict[str, float]:
-    return {name: clip_z(z) for name, z in scaled.items()}
+    return {name: min(max(z, -Z_BOUND), Z_BOUND) for name, z in scaled.items()}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 _TINY = 1e-15
@@ -176,3 +176,28 @@ def calibration_error(table: Sequence[Bin]) -> float:
     """
     total = sum(each.count for each in table)
     return sum(each.count * abs(each.predicted - each.observed) for each in table) / total
+
+
+def brier_score(predictions: Numbers, labels: Flags) -> float:
+    """Mean squared difference of probability and outcome, 0-1 (Brier, 1950)."""
+    return float(np.square(predictions - labels).mean())
+
+
+def calibration_report(predictions: Sequence[float], labels: Sequence[bool]) -> dict[str, float]:
+    """How far probabilities can be believed, as flat figures; empty without a prediction.
+
+    ``brier``, ``expected_calibration_error``, and of each bin of ``reliability`` in rising order
+    ``reliability.N.count``, ``.predicted`` and ``.observed``.
+    """
+    if not labels:
+        return {}
+    said, came = np.array(predictions, np.float64), np.array(labels, np.bool_)
+    table = reliability(said, came)
+    found = {
+        "brier": brier_score(said, came),
+        "expected_calibration_error": calibration_error(table),
+    }
+    for number, each in enumerate(table):
+        for field, value in structs.asdict(each).items():
+            found[f"reliability.{number}.{field}"] = float(value)
+    return found

@@ -19,7 +19,7 @@ explain a score by accident, and a label is rare: so an input must say what no o
   for a usual of its own is judged. All others repeat their amount on another scale.
 """
 
-PRIOR_VERSION = "prior-2"
+PRIOR_VERSION = "prior-3"
 PRIOR_HORIZON_DAYS = 90
 PRIOR_PROBABILITY = 0.035
 """Default within the horizon of the mean merchant."""
@@ -84,7 +84,7 @@ PRIOR: dict[str, tuple[float, float, float]] = {
     "payments_silence_days": (1.0, 0.9, 0.10),
     "tenure_days": (5.5, 1.0, -0.25),
     "thin_file": (0.4, 0.5, 0.0),
-    "exposure_minor": (7.0, 7.0, 0.05),
+    "exposure_minor": (7.0, 7.0, 0.0),
     "utilisation": (0.4, 0.35, 0.30),
     "days_past_due": (0.15, 0.6, 0.70),
     "repayment_late_share": (0.15, 0.25, 0.40),
@@ -93,6 +93,6 @@ PRIOR: dict[str, tuple[float, float, float]] = {
     "loans_settled_count": (0.7, 0.8, -0.25),
     "turnover_28d_peer_percentile": (0.5, 0.29, -0.10),
     "net_inflow_28d_peer_percentile": (0.5, 0.29, -0.05),
-    "exposure_peer_percentile": (0.5, 0.29, 0.05),
+    "exposure_peer_percentile": (0.5, 0.29, 0.0),
 }
 """Feature -> (mean, standard deviation, weight in log-odds per standard deviation)."""

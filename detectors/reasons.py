@@ -1,8 +1,9 @@
 """Reason codes and their texts, in the merchant's own numbers, from the table of facts.
 
 A code names a fact (``days_past_due``); with ``_good`` at its end it says that the fact speaks for
-the merchant. Each text states the fact of one feature, with the merchant's usual where there is
-one, so that it fits an adverse-action notice: specific and true of this merchant alone.
+the merchant. Each text states the fact of one feature, with the merchant's usual and its place
+among peers where there are any, so that it fits an adverse-action notice: specific and true of this
+merchant alone.
 """
 
 import math
@@ -23,6 +24,10 @@ INSUFFICIENT_HISTORY = "insufficient_history"
 
 _SPANS: dict[Measure, tuple[str, str]] = {"days": ("day", "天"), "hours": ("hour", "小时")}
 _FLAG: dict[Language, tuple[str, str]] = {"en": ("no", "yes"), "zh": ("否", "是")}
+_PEERS: dict[Language, str] = {
+    "en": ", above {value} of the merchants of its segment",
+    "zh": "，高于同业{value}的商户",
+}
 _INSUFFICIENT: dict[Language, str] = {
     "en": "The history is too short to judge: known for {value}, and no loan repaid or due so far",
     "zh": "历史不足，无法评估：已知{value}，且尚无还款记录",
@@ -46,13 +51,15 @@ def make_reason(
     usual = None
     if fact.usual is not None:
         usual = _known(vector[INDEX[fact.usual]] * fact.usual_scale)
+    peers = None if fact.peers is None else _known(vector[INDEX[fact.peers]])
     return Reason(
         code=fact.code + GOOD if contribution < 0 else fact.code,
-        text=render(feature, value, usual, currency=currency, language=language),
+        text=render(feature, value, usual, peers, currency=currency, language=language),
         feature=feature,
         value=value,
         usual=usual,
         contribution=contribution,
+        peer_percentile=peers,
     )
 
 
@@ -72,6 +79,7 @@ def render(
     feature: str,
     value: float | None,
     usual: float | None,
+    peers: float | None = None,
     *,
     currency: Currency = None,
     language: Language = "en",
@@ -85,10 +93,12 @@ def render(
         body = body.format(
             value=format_value(fact.measure, value, currency=currency, language=language)
         )
-    if usual is None:
-        return body
-    shown = format_value(fact.measure, usual, currency=currency, language=language)
-    return body + end.format(usual=shown)
+    if usual is not None:
+        shown = format_value(fact.measure, usual, currency=currency, language=language)
+        body += end.format(usual=shown)
+    if peers is not None:
+        body += _PEERS[language].format(value=format_value("share", peers))
+    return body
 
 
 def format_value(

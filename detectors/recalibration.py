@@ -4,34 +4,22 @@ The cheapest challenger there is: two numbers, slope and offset of the log-odds 
 learnt label by label; the weights of the version are left alone. Where labels are few, or come of
 another base rate than the version was made for, it beats whatever learns weights.
 
-Slope and offset are those of an extended Kalman filter of a logistic regression (Spiegelhalter and
-Lauritzen, 1990): each label moves them by their uncertainty, which shrinks with what was learnt, so
-no learning rate has to be chosen. State is plain data (msgpack).
+Slope and offset are learnt by ``detectors.platt``. State is plain data (msgpack).
 """
 
-import math
 from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct, structs
 
-from detectors.default_risk import Calibration, Model, check_model, score, sigmoid
-
-SLOPE_VARIANCE = 0.04
-"""The slope is believed to be 1, give or take 0.2, before any label ..."""
-OFFSET_VARIANCE = 1.0
-"""... and the offset 0, give or take 1: the base rate may well be another."""
-SLOPE_MIN = 0.05
-"""A slope at or below 0 would turn the ranking round."""
+from detectors.default_risk import Model, check_model
+from detectors.platt import PARAMETERS, Platt
+from detectors.transform import row_of
 
 
 class _State(Struct, kw_only=True, forbid_unknown_fields=True):
     start: Model
-    slope: float = 1.0
-    offset: float = 0.0
-    slope_variance: float = SLOPE_VARIANCE
-    offset_variance: float = OFFSET_VARIANCE
-    covariance: float = 0.0
+    believed: Platt
     n_learned: int = 0
     n_defaults: int = 0
     trained_from: int = 0
@@ -47,32 +35,19 @@ class Recalibrated:
     def from_model(cls, model: Model) -> "Recalibrated":
         """A learner that starts from a version."""
         check_model(model)
-        return cls(_State(start=model))
+        return cls(_State(start=model, believed=Platt()))
 
     def predict(self, inputs: Mapping[str, float]) -> float:
         """Calibrated probability of default; ``inputs`` come from ``transform.model_inputs``."""
-        return sigmoid(self._state.slope * self._log_odds(inputs) + self._state.offset)
+        return self._state.believed.probability(self._log_odds(inputs))
 
     def learn(self, inputs: Mapping[str, float], label: bool, at: int = 0) -> None:
         """Learn from one merchant's outcome at ``at`` (epoch ms).
 
         Raises ``ValueError``, and learns nothing, if an input is not finite.
         """
-        raw = self._log_odds(inputs)
-        if not math.isfinite(raw):
-            raise ValueError("an input is not finite; leave it out where not available")
         s = self._state
-        said = sigmoid(s.slope * raw + s.offset)
-        by_slope = s.slope_variance * raw + s.covariance
-        by_offset = s.covariance * raw + s.offset_variance
-        information = max(said * (1 - said), 1e-6)
-        gain = 1 / (1 / information + by_slope * raw + by_offset)
-        step = (label - said) / information * gain
-        s.slope = max(s.slope + by_slope * step, SLOPE_MIN)
-        s.offset += by_offset * step
-        s.slope_variance -= by_slope * by_slope * gain
-        s.offset_variance -= by_offset * by_offset * gain
-        s.covariance -= by_slope * by_offset * gain
+        s.believed.learn(self._log_odds(inputs), label)
         s.n_learned += 1
         s.n_defaults += label
         s.trained_from = s.trained_from or at
@@ -86,18 +61,16 @@ class Recalibrated:
         metrics: Mapping[str, float] | None = None,
     ) -> Model:
         """What was learnt as an immutable version; changes nothing here."""
-        s, before = self._state, self._state.start.calibration
+        s = self._state
         model: Model = structs.replace(
             s.start,
             version=version,
-            calibration=Calibration(
-                slope=s.slope * before.slope, offset=s.slope * before.offset + s.offset
-            ),
+            calibration=s.believed.of(s.start.calibration),
             trained_from=s.start.trained_from or s.trained_from,
             trained_until=trained_until,
             n_learned=s.start.n_learned + s.n_learned,
             n_defaults=s.start.n_defaults + s.n_defaults,
-            parameters={"slope_variance": SLOPE_VARIANCE, "offset_variance": OFFSET_VARIANCE},
+            parameters=dict(PARAMETERS),
             metrics=dict(metrics or {}),
             parent=parent,
         )
@@ -114,6 +87,4 @@ class Recalibrated:
         return cls(msgspec.msgpack.decode(raw, type=_State))
 
     def _log_odds(self, inputs: Mapping[str, float]) -> float:
-        probability, _ = score(self._state.start, inputs)
-        probability = min(max(probability, 1e-12), 1 - 1e-12)
-        return math.log(probability / (1 - probability))
+        return float(self._state.start.scorer(row_of(inputs)[None]).log_odds[0])

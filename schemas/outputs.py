@@ -30,7 +30,8 @@ class Reason(Struct, kw_only=True, frozen=True, gc=False):
 
     ``value`` and ``usual`` are in the unit of ``feature`` (see ``tideline features``);
     ``contribution`` is signed, positive = towards higher risk, in log-odds of the probability of
-    default for model reasons and 0 for rules.
+    default for model reasons and 0 for rules. ``peer_percentile`` is the share (0-1) of the
+    merchants of its segment whose value is lower, where the catalogue has it.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Reason(Struct, kw_only=True, frozen=True, gc=False):
     value: float | None = None
     usual: float | None = None
     contribution: float = 0.0
+    peer_percentile: float | None = None
 
 
 class Assessment(Struct, kw_only=True, frozen=True, gc=False):

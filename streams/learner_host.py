@@ -9,6 +9,7 @@ from ops.settings import Settings
 from schemas import topics
 from streams.host import Committed, Source
 from streams.learner import Learner
+from streams.machine_code import load_machine_code
 from streams.reading import partitions_of, read_partition
 from streams.records import Output, Record
 
@@ -41,6 +42,7 @@ class LearnerHost:
         """State as of the last commit; nothing is replayed."""
         if self._learner is not None:
             return
+        load_machine_code()
         self._learner = Learner(self._signer)
         items: dict[bytes, bytes | None] = {}
         if any(position.offset is not None for position in committed.values()):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128
 
 from credit.decide import command, decide
-from detectors.assess import HISTORY, Verdict, assess, without_history
+from detectors.assess import HISTORY, Judgement, Verdict, judge, with_history, without_history
 from detectors.holds import standing
 from detectors.lasting import lasting
 from detectors.rules import RuleBook
@@ -323,12 +323,18 @@ class Scoring:
             vectors,
             json_texts(vectors),
             self._versions.rules.firing.met_by_each(vectors),
-            HISTORY.met_by_each(vectors),
+            self._judge(vectors),
             vectors[:, _TENURE].tolist(),
             strict=True,
         )
-        for each, vector, text, fires, known, tenure_days in looked_at:
-            self._assess(each, vector, text, fires, known, tenure_days)
+        for each, vector, text, fires, judgement, tenure_days in looked_at:
+            self._assess(each, vector, text, fires, judgement, tenure_days)
+
+    def _judge(self, vectors: NDArray[np.float64]) -> list[Judgement | None]:
+        """What the model in force says of each; None where the history is too short."""
+        known = HISTORY.met_by_each(vectors)
+        said = iter(judge(vectors[known], self._versions.model))
+        return [next(said) if each else None for each in known]
 
     def _assess(
         self,
@@ -336,18 +342,18 @@ class Scoring:
         vector: NDArray[np.float64],
         text: bytes,
         fires: bool,
-        known: bool,
+        judgement: Judgement | None,
         tenure_days: float,
     ) -> None:
         due, line, ledger, applied, _, _, held, exposure_minor = waiting
         at, versions = due.as_of, self._versions
         currency = ledger.currency or self.engine.currency_of(due.slot)
-        values = vector.tolist() if fires or known else []
+        values = vector.tolist() if fires or judgement is not None else []
         hits: list[Hit] = []
         if fires or ledger.met_since:
             hits = self._fire(values if fires else None, ledger, at, held, currency)
-        if known:
-            verdict = assess(values, versions.model, hits, as_of=at, currency=currency)
+        if judgement is not None:
+            verdict = with_history(values, judgement, hits, currency=currency)
         else:
             verdict = without_history(tenure_days, hits)
         if line is None:

@@ -7,7 +7,7 @@ import typer
 
 from ops.errors import ConfigurationError, TidelineError
 from tideline import __version__
-from tideline.commands import features, publish, replay, roles, rules, schema, topics
+from tideline.commands import features, models, publish, replay, roles, rules, schema, topics
 from tideline.commands.backtest import backtest
 from tideline.commands.bench import bench
 from tideline.commands.demo import demo
@@ -51,6 +51,7 @@ for command in (
     replay.replay,
     backtest,
     evaluate,
+    models.models,
     schema.schema,
     doctor,
     bench,

@@ -96,7 +96,7 @@ def test_a_planted_leak_ends_with_one_and_its_name(
         rows.append(f"m{i},{asked_at},{int(i % 4 == 0)},{outcome + known_after_days * DAY_MS}")
     (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
     asked = ("evaluate", "events", "events.ndjson", "--labels", "labels.csv", "--seeds", "1")
-    done = tideline(*asked, "--candidate", "points-scorecard", cwd=tmp_path, COLUMNS="300")
+    done = tideline(*asked, "--candidate", "production", cwd=tmp_path, COLUMNS="300")
     assert done.returncode == (0 if says is None else 1), done.stderr
     assert says is None or says in done.stderr.replace("\n", " ")
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from credit.changes import Changed
 from credit.lines import Line
+from credit.reasons import REASONS_MAX
 from features.feeds import FEED_NAMES
 from schemas.outputs import LimitChange
 from tests.credit.desk import POLICY, later, merchant, say, step
@@ -105,7 +106,7 @@ def test_invariants_of_every_change(stream: list[tuple[str, dict[str, Any]]]) ->
     for n, (before, after, change) in enumerate(made, 1):
         assert change.version == after.version == n
         assert change.line_id == made[0][2].line_id
-        assert change.reasons and len(change.reasons) <= 6
+        assert change.reasons and len(change.reasons) <= REASONS_MAX
         assert len({reason.code for reason in change.reasons}) == len(change.reasons)
         assert change.causes
         previous = 0 if before is None else before.limit_minor

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from detectors.candidates import CANDIDATES, score_rows
-from detectors.default_risk import PRIOR_MODEL, PRIOR_SCORECARD, score
+from detectors.candidates import CANDIDATES
 from detectors.floors import FLOORS
 from detectors.metrics import Ranking
 from detectors.transform import INPUT_NAMES
@@ -55,27 +54,3 @@ def test_before_any_label_and_without_any_input_there_is_a_probability(key: str)
     nothing = np.full((3, len(INPUT_NAMES)), np.nan)
     for said in CANDIDATES[key].make(0).predict(nothing).values():
         assert said == pytest.approx(0.035, abs=0.03)
-
-
-def test_rows_are_scored_as_one_by_one() -> None:
-    rows, _ = rows_of(60, 4)
-    expected = [
-        score(PRIOR_MODEL, {n: v for n, v in zip(INPUT_NAMES, row, strict=True) if v == v})[0]
-        for row in rows
-    ]
-    assert score_rows(PRIOR_MODEL, rows) == pytest.approx(expected, abs=1e-12)
-
-
-def test_rows_are_scored_by_points_as_one_by_one() -> None:
-    rows, _ = rows_of(60, 4)
-    expected = [
-        score(PRIOR_SCORECARD, {n: v for n, v in zip(INPUT_NAMES, row, strict=True) if v == v})[0]
-        for row in rows
-    ]
-    assert score_rows(PRIOR_SCORECARD, rows) == pytest.approx(expected, abs=1e-12)
-
-
-def test_what_rivers_and_points_say_is_near_the_rate_in_the_mean() -> None:
-    rows, labels = rows_of(2000, 5)
-    model = taught("points-scorecard", 2000, 6)
-    assert model.predict(rows)["points-scorecard"].mean() == pytest.approx(labels.mean(), abs=0.06)

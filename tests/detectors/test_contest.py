@@ -58,6 +58,10 @@ def run(contest: Contest, some: Iterator[tuple[list[float], bool]], start: int =
 
 def test_challengers_that_learn_what_defaults_are_promoted_and_say_how_they_did() -> None:
     contest = Contest()
+    kinds = {
+        name: each.to_model(version="v", parent=None, trained_until=0).kind
+        for name, each in contest.challengers.items()
+    }
     promoted = run(contest, cases(600, 1))
     assert promoted and contest.champion == promoted[-1]
     assert [m.parent for m in promoted] == [
@@ -67,12 +71,53 @@ def test_challengers_that_learn_what_defaults_are_promoted_and_say_how_they_did(
     for model in promoted:
         assert decode_model(encode_model(model)) == model
         floor = max(model.metrics[f"{name}.roc_auc"] for name in FLOORS)
-        mine = {n: model.metrics[f"{n}.log_loss"] for n in START}
-        best = min(mine, key=mine.__getitem__)
-        assert model.kind == START[best][1].kind
+        (best,) = (name for name in START if f"{name}.brier" in model.metrics)
+        assert model.kind == kinds[best]
         assert model.metrics[f"{best}.roc_auc"] > floor
-        assert mine[best] <= model.metrics[f"{CHAMPION}.log_loss"]
+        assert model.metrics[f"{best}.log_loss"] <= model.metrics[f"{CHAMPION}.log_loss"]
         assert model.trained_from == 1 and model.trained_until > PACE_MS
+
+
+def test_a_version_says_how_far_its_probabilities_could_be_believed() -> None:
+    contest = Contest()
+    some = list(cases(4 * LOOK_EVERY, 9))
+    for vector, bad in some:
+        teach(contest, vector, bad, 1)
+    said = [outcome.said["bayesian"] for outcome in contest.outcomes]
+    metrics = contest.promote("bayesian", version="v", at=1).metrics
+    brier = sum((p - bad) ** 2 for p, (_, bad) in zip(said, some, strict=True)) / len(some)
+    assert metrics["bayesian.brier"] == pytest.approx(brier)
+    table = [
+        [
+            metrics[f"bayesian.reliability.{n}.{field}"]
+            for field in ("count", "predicted", "observed")
+        ]
+        for n in range(10)
+    ]
+    assert sum(count for count, _, _ in table) == len(some)
+    gap = sum(count * abs(predicted - observed) for count, predicted, observed in table)
+    assert metrics["bayesian.expected_calibration_error"] == pytest.approx(gap / len(some))
+    assert [predicted for _, predicted, _ in table] == sorted(p for _, p, _ in table)
+
+
+def test_the_challenger_of_the_least_loss_over_all_labels_wins_not_that_of_the_last_window() -> (
+    None
+):
+    contest = Contest()
+    for vector, bad in cases(3 * WINDOW, 10):
+        teach(contest, vector, bad, 5)
+    winner = contest.winner(5)
+    assert winner is not None
+    contest.outcomes = [
+        msgspec.structs.replace(
+            outcome,
+            said={
+                n: p if n == winner else float(outcome.defaulted) for n, p in outcome.said.items()
+            },
+        )
+        for outcome in contest.outcomes
+    ]
+    assert contest.winner(5) is None, "nor is it promoted against the champion's of the window"
 
 
 def test_no_challenger_is_promoted_that_a_naive_ranking_beats() -> None:

@@ -97,6 +97,20 @@ def test_money_has_the_digits_of_its_currency(currency: str | None, shown: str) 
     assert format_value("money", 123_450, currency=currency) == shown
 
 
+def test_an_amount_is_stated_against_its_usual_and_its_peers() -> None:
+    vector = vector_of(turnover_28d_peer_percentile=0.12)
+    reason = make_reason("turnover_28d_minor", vector, currency="CNY", contribution=0.4)
+    assert (reason.usual, reason.peer_percentile) == (1_000_000, 0.12)
+    assert reason.text.endswith(
+        ", against a usual 10,000.00 CNY, above 12% of the merchants of its segment"
+    )
+    chinese = make_reason("turnover_28d_minor", vector, currency="CNY", language="zh").text
+    assert chinese.endswith("，通常为10,000.00 CNY，高于同业12%的商户")
+    alone = make_reason("turnover_28d_minor", vector_of(), currency="CNY")
+    assert alone.peer_percentile is None and "segment" not in alone.text
+    assert make_reason("silence_days", vector).peer_percentile is None
+
+
 def test_days_have_a_singular() -> None:
     assert format_value("days", 1) == "1 day"
     assert format_value("days", 2.5) == "2.5 days"
@@ -106,8 +120,9 @@ def test_days_have_a_singular() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_text_exists_in_both_languages_from_what_the_reason_carries(name: str) -> None:
     reason = make_reason(name, vector_of(dict.fromkeys(NAMES, 2.0)), currency="CNY")
-    assert render(name, reason.value, reason.usual, currency="CNY") == reason.text
-    chinese = render(name, reason.value, reason.usual, currency="CNY", language="zh")
+    said = name, reason.value, reason.usual, reason.peer_percentile
+    assert render(*said, currency="CNY") == reason.text
+    chinese = render(*said, currency="CNY", language="zh")
     assert any("\u4e00" <= character <= "\u9fff" for character in chinese)
     for text in (reason.text, chinese):
         assert "{" not in text and text[-1] not in ".。"

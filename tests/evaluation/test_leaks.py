@@ -71,14 +71,14 @@ def test_a_candidate_that_sees_the_scored_fold_is_named(monkeypatch: pytest.Monk
     rows = np.random.default_rng(2).normal(size=(100, len(INPUT_NAMES)))
     vectors = np.full((100, len(NAMES)), np.nan)
     options = {
-        "chosen": ["points-scorecard"],
+        "chosen": ["production"],
         "seeds": 1,
         "folds": 4,
         "progress": lambda done: None,
     }
     judge.by_entity(asked, rows, vectors, **options)
     monkeypatch.setattr(judge, "_fold", cheating)
-    with pytest.raises(LeakError, match=r"'points-scorecard' scores .* it has seen them"):
+    with pytest.raises(LeakError, match=r"'champion' scores .* it has seen them"):
         judge.by_entity(asked, rows, vectors, **options)
 
 
@@ -92,12 +92,12 @@ def test_in_time_a_score_depends_on_no_label_that_is_known_later() -> None:
         judged = judge.in_time(
             asked._replace(labels=labels),
             judge.batches_of(asked, vectors, rows),
-            chosen=["production", "points-scorecard"],
+            chosen=["production"],
             seeds=1,
             negatives=1.0,
             progress=lambda done: None,
         )
-        names = ("online-logistic", "points-scorecard")
+        names = ("online-logistic", "online-boosted")
         return np.stack([judged.scores[name][0] for name in names])
 
     plain = scores(asked.labels)

@@ -10,6 +10,7 @@ from detectors.contest import Contest
 from detectors.default_risk import decode_model
 from detectors.envelope import open_envelope
 from detectors.labelling import STEP_MAX
+from detectors.prior import PRIOR_VERSION
 from detectors.quarantine import Held, Quarantine
 from features.catalogue import NAMES
 from schemas import topics
@@ -96,10 +97,10 @@ def test_what_is_learnt_is_promoted_published_and_activated() -> None:
     assert by_topic[topics.MODELS] == by_topic[topics.CONTROL] == learner.counters.published > 0
     raw = outputs[0].value or b""
     envelope = open_envelope(raw, REPLAY_KEYS, kind="default-risk", version="default-risk-1")
-    assert envelope.parent == "prior-2" and set(envelope.libraries) == set(LIBRARIES)
+    assert envelope.parent == PRIOR_VERSION and set(envelope.libraries) == set(LIBRARIES)
     first = decode_model(bytes(envelope.payload))
     assert envelope.published_at == first.trained_until
-    assert first.version == "default-risk-1" and first.parent == "prior-2"
+    assert first.version == "default-risk-1" and first.parent == PRIOR_VERSION
     activation = msgspec.json.decode(outputs[1].value or b"")
     assert activation["type"] == "model.activated" and activation["version"] == first.version
     assert activation["digest"] == content_digest(raw), "of the whole envelope"

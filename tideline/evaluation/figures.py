@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from detectors.metrics import (
     Bin,
     Ranking,
+    brier_score,
     calibration_error,
     log_loss,
     matched_auc,
@@ -54,6 +55,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     pooled_roc_auc: float | None = None
     pooled_average_precision: float | None = None
     log_loss: Estimate | None = None
+    brier: Estimate | None = None
     calibration_error: Estimate | None = None
     reliability: tuple[Bin, ...] = ()
     matched_roc_auc: Estimate | None = None
@@ -193,6 +195,7 @@ def _figures(
         pooled_roc_auc=pooled.roc_auc() if pooled else None,
         pooled_average_precision=pooled.average_precision() if pooled else None,
         log_loss=_estimate([_log_loss(v, cases.labels) for v in values]) if said else None,
+        brier=_estimate([brier_score(v, cases.labels) for v in values]) if said else None,
         calibration_error=_estimate([calibration_error(t) for t in tables]) if said else None,
         reliability=tuple(tables[0]) if said else (),
         matched_roc_auc=_estimate(pairs) if pairs else None,

@@ -85,6 +85,7 @@ def main_table(result: Result) -> Table:
             "precision at capacity": _mean(f.precision_at_capacity),
             "recall at capacity": _mean(f.recall_at_capacity),
             "log loss": _mean(f.log_loss, 4),
+            "Brier": _mean(f.brier, 4),
             "ECE": _mean(f.calibration_error, 4),
             "lead, days": _mean(f.lead_time_days, 1),
         }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from detectors.candidates import CANDIDATES
 from detectors.default_risk import PRIOR_MODEL
+from detectors.transform import input_rows
 from features.catalogue import FEATURE_VERSION, NAMES
 from ops.settings import Settings
 from streams.artifacts import MemoryArtifacts
@@ -24,7 +25,6 @@ from streams.intake_host import intake_of
 from streams.pipeline import Pipeline
 from tideline.commands.replay import REPLAY_KEY
 from tideline.evaluation import figures, judge, leaks
-from tideline.evaluation.inputs import input_rows
 from tideline.evaluation.questions import (
     Event,
     Protocol,
