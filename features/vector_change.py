@@ -1,0 +1,137 @@
+"""The part of the vector on lasting changes: CUSUM of daily sales and inflow, ADWIN on sales.
+
+All is worked out anew from the rings at each assessment, so that late and corrected events amend
+it as they amend the days that they belong to.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from features import layout as lay
+from features.catalogue import INDEX
+from features.layout import inner
+from features.sums import turnover, twice_median
+
+SALES_CUSUM = INDEX["sales_fall_cusum_score"]
+INFLOW_CUSUM = INDEX["inflow_fall_cusum_score"]
+CUT_DAYS = INDEX["sales_cut_days"]
+CUT_RATIO = INDEX["sales_cut_ratio"]
+
+TESTED_DAYS = 28
+"""Full days before ``as_of`` (days 2-29) over which a CUSUM adds up."""
+USUAL_FROM = TESTED_DAYS + 2
+USUAL_DAYS_MIN = 28
+"""Days before the tested ones from which on there is a usual: four of each weekday."""
+INFLOW_DAYS = TESTED_DAYS + 1 + USUAL_DAYS_MIN
+SALES_DAYS = 92
+CUT_DAYS_MIN = 7
+"""Days on either side of a cut: a whole week, so that weekdays cancel out."""
+WINDOW_DAYS_MIN = 28
+CUT_ODDS = 20
+"""Inverse of the confidence parameter delta of ADWIN, 0.05."""
+
+
+@inner
+def _fall(daily: Any, last: int, medians: Any, scratch: Any) -> float:
+    """CUSUM of the shortfall of days 2-29 against days 30-``last``; NaN without a usual.
+
+    ``daily`` are amounts by day counted back (day 1 at 1); see the catalogue for the formula.
+    """
+    twice_week = 0
+    for weekday in range(7):
+        count = 0
+        for n in range(USUAL_FROM + weekday, last + 1, 7):
+            scratch[count] = daily[n]
+            count += 1
+        medians[weekday] = twice_median(scratch, count)
+        twice_week += medians[weekday]
+    if twice_week <= 0:
+        return np.nan
+    for n in range(USUAL_FROM, last + 1):
+        scratch[n - USUAL_FROM] = abs(2 * daily[n] - medians[(n - USUAL_FROM) % 7])
+    # Twice the median of doubled deviations.
+    spread = twice_median(scratch, last - USUAL_FROM + 1) / 4
+    usual = twice_week / 14
+    scale = max(1.4826 * spread, usual / 4, 1.0)
+    total = 0.0
+    for n in range(TESTED_DAYS + 1, 1, -1):
+        median = medians[(n - USUAL_FROM) % 7] / 2
+        weight = median / usual
+        distance = min(max((daily[n] - median) / scale, -3.0 * weight), 21.0)
+        total = max(total - distance - 0.5 * weight, 0.0)
+    return total
+
+
+@inner
+def _cut(daily: Any, window: int, out: Any) -> None:
+    """The most significant cut of the window of days 2 to ``window`` + 1 by ADWIN's test."""
+    total = 0.0
+    for n in range(2, window + 2):
+        total += daily[n]
+    if total <= 0:
+        return
+    cap = 2.0 * total / window
+    capped, square = 0.0, 0.0
+    for n in range(2, window + 2):
+        value = min(daily[n] * 1.0, cap)
+        capped += value
+        square += value * value
+    mean = capped / window
+    variance = max(square / window - mean * mean, 0.0)
+    log = np.log(2.0 * CUT_ODDS * window)
+    best, days, since = 1.0, 0, 0.0
+    after, late = 0.0, 0.0
+    for k in range(1, window - CUT_DAYS_MIN + 1):
+        after += min(daily[k + 1] * 1.0, cap)
+        late += daily[k + 1]
+        if k < CUT_DAYS_MIN:
+            continue
+        size = k * (window - k) / window
+        apart = abs(after / k - (capped - after) / (window - k))
+        bound = np.sqrt(2.0 / size * variance * log) + 2.0 / (3.0 * size) * log * cap
+        # An older cut must be clearly better, so that rounding never chooses between equal ones.
+        if apart > bound * best * (1.0 + 1e-9 if days > 0 else 1.0):
+            best, days, since = apart / bound, k, late
+    out[CUT_RATIO] = 1.0
+    if days > 0:
+        out[CUT_DAYS] = days
+        before = total - since
+        out[CUT_RATIO] = since / days / (before / (window - days)) if before > 0 else np.nan
+
+
+@inner
+def _sales(r: Any, day: int, orders: Any, invoices: Any, daily: Any, scratch: Any, out: Any) -> None:
+    history = min(day - r.first_sale_day + 1, SALES_DAYS)
+    for n in range(1, history + 1):
+        daily[n] = turnover(orders, invoices, n, n)
+    if history > TESTED_DAYS + USUAL_DAYS_MIN:
+        out[SALES_CUSUM] = _fall(daily, history, scratch[-7:], scratch)
+    if history > WINDOW_DAYS_MIN:
+        _cut(daily, history - 1, out)
+
+
+@inner
+def _inflow(r: Any, day: int, daily: Any, scratch: Any, out: Any) -> None:
+    if day - r.first_day + 1 < INFLOW_DAYS:
+        return
+    head = r.head // 24
+    for n in range(1, INFLOW_DAYS + 1):
+        d = day - n + 1
+        at = d % lay.SHORT_DAYS
+        if d > head or d <= head - 2 * lay.SHORT_DAYS:
+            daily[n] = 0
+        elif d <= head - lay.SHORT_DAYS:
+            daily[n] = r.old_inflow[at]
+        else:
+            daily[n] = r.short_minor[lay.SETTLED, at] + r.short_minor[lay.MONEY_IN, at]
+    out[INFLOW_CUSUM] = _fall(daily, INFLOW_DAYS, scratch[-7:], scratch)
+
+
+@inner
+def write_change(r: Any, day: int, orders: Any, invoices: Any, scratch: Any, out: Any) -> None:
+    """The changes of sales and of inflow. ``scratch`` is int64, shape (2, 100)."""
+    if r.seen & lay.HAS_SALES:
+        _sales(r, day, orders, invoices, scratch[0], scratch[1], out)
+    if r.seen & (lay.HAS_SETTLEMENTS | lay.HAS_ACCOUNT):
+        _inflow(r, day, scratch[0], scratch[1], out)
