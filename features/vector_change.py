@@ -11,7 +11,7 @@ import numpy as np
 from features import layout as lay
 from features.catalogue import INDEX
 from features.layout import inner
-from features.sums import turnover, twice_median
+from features.sums import turnover, twice_median, twice_median_of_many
 
 SALES_CUSUM = INDEX["sales_fall_cusum_score"]
 INFLOW_CUSUM = INDEX["inflow_fall_cusum_score"]
@@ -48,18 +48,22 @@ def _fall(daily: Any, last: int, medians: Any, scratch: Any) -> float:
         twice_week += medians[weekday]
     if twice_week <= 0:
         return np.nan
-    for n in range(USUAL_FROM, last + 1):
-        scratch[n - USUAL_FROM] = abs(2 * daily[n] - medians[(n - USUAL_FROM) % 7])
-    # Twice the median of doubled deviations.
-    spread = twice_median(scratch, last - USUAL_FROM + 1) / 4
+    count = 0
+    for weekday in range(7):
+        for n in range(USUAL_FROM + weekday, last + 1, 7):
+            scratch[count] = abs(2 * daily[n] - medians[weekday])
+            count += 1
     usual = twice_week / 14
-    scale = max(1.4826 * spread, usual / 4, 1.0)
+    # Twice the median of doubled deviations.
+    scale = max(1.4826 * (twice_median_of_many(scratch, count) / 4), usual / 4, 1.0)
     total = 0.0
+    weekday = 6  # day 29 is that of the last of seven days that begin on day 30
     for n in range(TESTED_DAYS + 1, 1, -1):
-        median = medians[(n - USUAL_FROM) % 7] / 2
+        median = medians[weekday] / 2
         weight = median / usual
         distance = min(max((daily[n] - median) / scale, -3.0 * weight), 21.0)
         total = max(total - distance - 0.5 * weight, 0.0)
+        weekday = 6 if weekday == 0 else weekday - 1
     return total
 
 
@@ -80,6 +84,8 @@ def _cut(daily: Any, window: int, out: Any) -> None:
     mean = capped / window
     variance = max(square / window - mean * mean, 0.0)
     log = np.log(2.0 * CUT_ODDS * window)
+    # 1/h = window / (k (window - k)) of a split k days back; its bound in two parts.
+    noise, reach = 2.0 * window * variance * log, 2.0 / 3.0 * window * log * cap
     best, days, since = 1.0, 0, 0.0
     after, late = 0.0, 0.0
     for k in range(1, window - CUT_DAYS_MIN + 1):
@@ -87,12 +93,12 @@ def _cut(daily: Any, window: int, out: Any) -> None:
         late += daily[k + 1]
         if k < CUT_DAYS_MIN:
             continue
-        size = k * (window - k) / window
-        apart = abs(after / k - (capped - after) / (window - k))
-        bound = np.sqrt(2.0 / size * variance * log) + 2.0 / (3.0 * size) * log * cap
-        # An older cut must be clearly better, so that rounding never chooses between equal ones.
-        if apart > bound * best * (1.0 + 1e-9 if days > 0 else 1.0):
-            best, days, since = apart / bound, k, late
+        inverse = 1.0 / (k * (window - k))
+        apart = abs(after * window - k * capped) * inverse
+        bound = np.sqrt(noise * inverse) + reach * inverse
+        if apart > bound * best:
+            # An older cut must be clearly better, so that rounding never chooses between equals.
+            best, days, since = apart / bound * (1.0 + 1e-9), k, late
     out[CUT_RATIO] = 1.0
     if days > 0:
         out[CUT_DAYS] = days
@@ -116,15 +122,16 @@ def _inflow(r: Any, day: int, daily: Any, scratch: Any, out: Any) -> None:
     if day - r.first_day + 1 < INFLOW_DAYS:
         return
     head = r.head // 24
+    at = day % lay.SHORT_DAYS
     for n in range(1, INFLOW_DAYS + 1):
         d = day - n + 1
-        at = d % lay.SHORT_DAYS
         if d > head or d <= head - 2 * lay.SHORT_DAYS:
             daily[n] = 0
         elif d <= head - lay.SHORT_DAYS:
             daily[n] = r.old_inflow[at]
         else:
             daily[n] = r.short_minor[lay.SETTLED, at] + r.short_minor[lay.MONEY_IN, at]
+        at = lay.SHORT_DAYS - 1 if at == 0 else at - 1
     out[INFLOW_CUSUM] = _fall(daily, INFLOW_DAYS, scratch[-7:], scratch)
 
 

@@ -74,7 +74,7 @@ def test_what_is_learnt_is_promoted_published_and_activated() -> None:
     by_topic = Counter(output.topic for output in outputs)
     assert by_topic[topics.MODELS] == by_topic[topics.CONTROL] == learner.counters.published > 0
     first = decode_model(outputs[0].value or b"")
-    assert first.version == "default-risk-1" and first.parent == "prior-2"
+    assert first.version == "default-risk-1" and first.parent == "prior-3"
     activation = msgspec.json.decode(outputs[1].value or b"")
     assert activation["type"] == "model.activated" and activation["version"] == first.version
     assert learner.counters.learned + learner.counters.labels_ripening == 600
