@@ -3,10 +3,11 @@
 Each entry is (mean, standard deviation, weight) of an input on its transformed scale (see
 ``detectors.transform``): a plausible micro-merchant, and the log-odds that one standard deviation
 adds. Weights are judgement, as in a points scorecard set up without data (Siddiqi, 2006, ch. 1),
-not estimates: repayment behaviour first, then cash events, size, and the trend of sales; of size the
-whole of it, all sales so far, before that of a month (small firms fail more often: Altman and Sabato,
-2007). Their signs follow the catalogue's ``direction`` (a test holds that); features without a direction weigh 0
-and wait for data. Learning replaces all three numbers; they count as ``PRIOR_COUNT`` merchants.
+not estimates: repayment behaviour first, then cash events, size, and the trend of sales; of size
+the whole of it, all sales so far, before that of a month (small firms fail more often: Altman and
+Sabato, 2007). Their signs follow the catalogue's ``direction`` (a test holds that); features
+without a direction weigh 0 and wait for data. Learning replaces all three numbers; they count as
+``PRIOR_COUNT`` merchants.
 
 The features named here are the inputs of the model; the others serve rules, the desk and reasons.
 A logistic regression shares a weight out among inputs that say the same, which then move and

@@ -107,7 +107,8 @@ def _cut(daily: Any, window: int, out: Any) -> None:
 
 
 @inner
-def _sales(r: Any, day: int, orders: Any, invoices: Any, daily: Any, scratch: Any, out: Any) -> None:
+def _sales(r: Any, day: int, orders: Any, invoices: Any, both: Any, out: Any) -> None:
+    daily, scratch = both[0], both[1]
     history = min(day - r.first_sale_day + 1, SALES_DAYS)
     for n in range(1, history + 1):
         daily[n] = turnover(orders, invoices, n, n)
@@ -118,7 +119,8 @@ def _sales(r: Any, day: int, orders: Any, invoices: Any, daily: Any, scratch: An
 
 
 @inner
-def _inflow(r: Any, day: int, daily: Any, scratch: Any, out: Any) -> None:
+def _inflow(r: Any, day: int, both: Any, out: Any) -> None:
+    daily, scratch = both[0], both[1]
     if day - r.first_day + 1 < INFLOW_DAYS:
         return
     head = r.head // 24
@@ -139,6 +141,6 @@ def _inflow(r: Any, day: int, daily: Any, scratch: Any, out: Any) -> None:
 def write_change(r: Any, day: int, orders: Any, invoices: Any, scratch: Any, out: Any) -> None:
     """The changes of sales and of inflow. ``scratch`` is int64, shape (2, 100)."""
     if r.seen & lay.HAS_SALES:
-        _sales(r, day, orders, invoices, scratch[0], scratch[1], out)
+        _sales(r, day, orders, invoices, scratch, out)
     if r.seen & (lay.HAS_SETTLEMENTS | lay.HAS_ACCOUNT):
-        _inflow(r, day, scratch[0], scratch[1], out)
+        _inflow(r, day, scratch, out)

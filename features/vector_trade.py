@@ -169,6 +169,26 @@ def _unshipped(r: Any, day: int, out: Any) -> None:
 
 
 @inner
+def _orders_28d(r: Any, day: int) -> int:
+    """Orders less cancellations of days 1-28."""
+    paid = short_sum(r, r.short_count, lay.ORDERS, day - 27, day)
+    return paid - short_sum(r, r.short_count, lay.CANCELS, day - 27, day)
+
+
+@inner
+def _ahead(r: Any, day: int, past: int, overdue: int, out: Any) -> None:
+    """Promises of the days after ``past``, and the late ones to expect; ``overdue`` of 28 days."""
+    due, head = 0, r.head // 24
+    first, last = max(past + 1, head - lay.PROMISE_PAST_DAYS), past + 14
+    for d in range(first, min(last, head + lay.PROMISE_AHEAD_DAYS) + 1):
+        due += whole(r.promise[lay.OPEN, d % lay.PROMISE_DAYS])
+    out[DUE_14D] = due
+    late = overdue + short_sum(r, r.short_count, lay.LATE, day - 27, day)
+    judged = overdue + short_sum(r, r.short_count, lay.PROMISED, day - 27, day)
+    out[LATE_EXPECTED] = (late + 1) / (judged + 10) * max(_orders_28d(r, day), 0) / 2
+
+
+@inner
 def _promises(r: Any, as_of: int, out: Any) -> None:
     head, past = r.head // 24, (as_of + 1) // lay.DAY_MS - 1
     overdue, overdue_28d, made_28d = 0, 0, 0
@@ -181,17 +201,7 @@ def _promises(r: Any, as_of: int, out: Any) -> None:
             made_28d += whole(r.promise[lay.MADE, d % lay.PROMISE_DAYS])
     out[OVERDUE] = overdue
     out[OVERDUE_SHARE] = share(overdue_28d, made_28d)
-    due = 0
-    for d in range(max(past + 1, head - lay.PROMISE_PAST_DAYS), min(past + 14, head + lay.PROMISE_AHEAD_DAYS) + 1):
-        due += whole(r.promise[lay.OPEN, d % lay.PROMISE_DAYS])
-    out[DUE_14D] = due
-    day = as_of // lay.DAY_MS
-    late = overdue_28d + short_sum(r, r.short_count, lay.LATE, day - 27, day)
-    judged = overdue_28d + short_sum(r, r.short_count, lay.PROMISED, day - 27, day)
-    orders = short_sum(r, r.short_count, lay.ORDERS, day - 27, day) - short_sum(
-        r, r.short_count, lay.CANCELS, day - 27, day
-    )
-    out[LATE_EXPECTED] = (late + 1) / (judged + 10) * max(orders, 0) / 2
+    _ahead(r, as_of // lay.DAY_MS, past, overdue_28d, out)
 
 
 @inner
@@ -212,7 +222,4 @@ def write_logistics(r: Any, as_of: int, out: Any) -> None:
     out[IN_TRANSIT_14D] = short_sum(r, r.short_count, lay.OPEN_PARCELS, 0, day - 14)
     _unshipped(r, day, out)
     if r.seen & lay.HAS_ORDERS and parcels > 0:
-        orders = short_sum(r, r.short_count, lay.ORDERS, day - 27, day) - short_sum(
-            r, r.short_count, lay.CANCELS, day - 27, day
-        )
-        out[NO_ORDER] = share(max(parcels - orders, 0), parcels)
+        out[NO_ORDER] = share(max(parcels - _orders_28d(r, day), 0), parcels)
