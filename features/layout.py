@@ -41,6 +41,18 @@ LAG_UNIT = 1024
 """The mean lag is kept in these parts of a day."""
 LAG_MEMORY = 16
 """A further dispute moves the mean lag by one in so many at least."""
+TESTED_DAYS = 28
+"""Full days before ``as_of`` (days 2-29) over which a CUSUM adds up."""
+USUAL_FROM = TESTED_DAYS + 2
+USUAL_DAYS_MIN = 28
+"""Days before the tested ones from which on there is a usual: four of each weekday."""
+INFLOW_DAYS = TESTED_DAYS + 1 + USUAL_DAYS_MIN
+SALES_DAYS = 92
+CUT_DAYS_MIN = 7
+"""Days on either side of a cut: a whole week, so that weekdays cancel out."""
+WINDOW_DAYS_MIN = 28
+CUT_ODDS = 20
+"""Inverse of the confidence parameter delta of ADWIN, 0.05."""
 BURST_MIN = 20
 BURST_DAYS = 6
 """A burst is an hour of at least so many sales, and with the sales of so many usual days."""
@@ -132,6 +144,7 @@ ROW = np.dtype(
         ("short_count", "u2", (12, SHORT_DAYS)),
         ("day_sales", "u2", (DAYS,)),
         ("dispute_lag", "u2"),
+        ("dispute_lags", "u2"),
         ("week_few", "u2", (2, WEEKS)),
         ("promise", "u2", (2, PROMISE_DAYS)),
         ("profile", "u2", (24,)),
@@ -140,7 +153,6 @@ ROW = np.dtype(
         ("bitmap", "u1", (2, 2, BITS // 8)),
         ("active", "u1", (12,)),
         ("sensor", "u1", (8,)),
-        ("dispute_lags", "u1"),
     ],
 )
 """One merchant, all zero until its first business event.

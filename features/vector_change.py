@@ -18,19 +18,6 @@ INFLOW_CUSUM = INDEX["inflow_fall_cusum_score"]
 CUT_DAYS = INDEX["sales_cut_days"]
 CUT_RATIO = INDEX["sales_cut_ratio"]
 
-TESTED_DAYS = 28
-"""Full days before ``as_of`` (days 2-29) over which a CUSUM adds up."""
-USUAL_FROM = TESTED_DAYS + 2
-USUAL_DAYS_MIN = 28
-"""Days before the tested ones from which on there is a usual: four of each weekday."""
-INFLOW_DAYS = TESTED_DAYS + 1 + USUAL_DAYS_MIN
-SALES_DAYS = 92
-CUT_DAYS_MIN = 7
-"""Days on either side of a cut: a whole week, so that weekdays cancel out."""
-WINDOW_DAYS_MIN = 28
-CUT_ODDS = 20
-"""Inverse of the confidence parameter delta of ADWIN, 0.05."""
-
 
 @inner
 def _fall(daily: Any, last: int, medians: Any, scratch: Any) -> float:
@@ -41,7 +28,7 @@ def _fall(daily: Any, last: int, medians: Any, scratch: Any) -> float:
     twice_week = 0
     for weekday in range(7):
         count = 0
-        for n in range(USUAL_FROM + weekday, last + 1, 7):
+        for n in range(lay.USUAL_FROM + weekday, last + 1, 7):
             scratch[count] = daily[n]
             count += 1
         medians[weekday] = twice_median(scratch, count)
@@ -50,7 +37,7 @@ def _fall(daily: Any, last: int, medians: Any, scratch: Any) -> float:
         return np.nan
     count = 0
     for weekday in range(7):
-        for n in range(USUAL_FROM + weekday, last + 1, 7):
+        for n in range(lay.USUAL_FROM + weekday, last + 1, 7):
             scratch[count] = abs(2 * daily[n] - medians[weekday])
             count += 1
     usual = twice_week / 14
@@ -58,7 +45,7 @@ def _fall(daily: Any, last: int, medians: Any, scratch: Any) -> float:
     scale = max(1.4826 * (twice_median_of_many(scratch, count) / 4), usual / 4, 1.0)
     total = 0.0
     weekday = 6  # day 29 is that of the last of seven days that begin on day 30
-    for n in range(TESTED_DAYS + 1, 1, -1):
+    for n in range(lay.TESTED_DAYS + 1, 1, -1):
         median = medians[weekday] / 2
         weight = median / usual
         distance = min(max((daily[n] - median) / scale, -3.0 * weight), 21.0)
@@ -83,15 +70,15 @@ def _cut(daily: Any, window: int, out: Any) -> None:
         square += value * value
     mean = capped / window
     variance = max(square / window - mean * mean, 0.0)
-    log = np.log(2.0 * CUT_ODDS * window)
+    log = np.log(2.0 * lay.CUT_ODDS * window)
     # 1/h = window / (k (window - k)) of a split k days back; its bound in two parts.
     noise, reach = 2.0 * window * variance * log, 2.0 / 3.0 * window * log * cap
     best, days, since = 1.0, 0, 0.0
     after, late = 0.0, 0.0
-    for k in range(1, window - CUT_DAYS_MIN + 1):
+    for k in range(1, window - lay.CUT_DAYS_MIN + 1):
         after += min(daily[k + 1] * 1.0, cap)
         late += daily[k + 1]
-        if k < CUT_DAYS_MIN:
+        if k < lay.CUT_DAYS_MIN:
             continue
         inverse = 1.0 / (k * (window - k))
         apart = abs(after * window - k * capped) * inverse
@@ -109,23 +96,23 @@ def _cut(daily: Any, window: int, out: Any) -> None:
 @inner
 def _sales(r: Any, day: int, orders: Any, invoices: Any, both: Any, out: Any) -> None:
     daily, scratch = both[0], both[1]
-    history = min(day - r.first_sale_day + 1, SALES_DAYS)
+    history = min(day - r.first_sale_day + 1, lay.SALES_DAYS)
     for n in range(1, history + 1):
         daily[n] = turnover(orders, invoices, n, n)
-    if history > TESTED_DAYS + USUAL_DAYS_MIN:
+    if history > lay.TESTED_DAYS + lay.USUAL_DAYS_MIN:
         out[SALES_CUSUM] = _fall(daily, history, scratch[-7:], scratch)
-    if history > WINDOW_DAYS_MIN:
+    if history > lay.WINDOW_DAYS_MIN:
         _cut(daily, history - 1, out)
 
 
 @inner
 def _inflow(r: Any, day: int, both: Any, out: Any) -> None:
     daily, scratch = both[0], both[1]
-    if day - r.first_day + 1 < INFLOW_DAYS:
+    if day - r.first_day + 1 < lay.INFLOW_DAYS:
         return
     head = r.head // 24
     at = day % lay.SHORT_DAYS
-    for n in range(1, INFLOW_DAYS + 1):
+    for n in range(1, lay.INFLOW_DAYS + 1):
         d = day - n + 1
         if d > head or d <= head - 2 * lay.SHORT_DAYS:
             daily[n] = 0
@@ -134,7 +121,7 @@ def _inflow(r: Any, day: int, both: Any, out: Any) -> None:
         else:
             daily[n] = r.short_minor[lay.SETTLED, at] + r.short_minor[lay.MONEY_IN, at]
         at = lay.SHORT_DAYS - 1 if at == 0 else at - 1
-    out[INFLOW_CUSUM] = _fall(daily, INFLOW_DAYS, scratch[-7:], scratch)
+    out[INFLOW_CUSUM] = _fall(daily, lay.INFLOW_DAYS, scratch[-7:], scratch)
 
 
 @inner
