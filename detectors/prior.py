@@ -3,16 +3,19 @@
 Each entry is (mean, standard deviation, weight) of an input on its transformed scale (see
 ``detectors.transform``): a plausible micro-merchant, and the log-odds that one standard deviation
 adds. Weights are judgement, as in a points scorecard set up without data (Siddiqi, 2006, ch. 1),
-not estimates: repayment behaviour first, then cash events, the trend of sales, and size. Their
-signs follow the catalogue's ``direction`` (a test holds that); features without a direction weigh 0
-and wait for data. Learning replaces all three numbers; they count as ``PRIOR_COUNT`` merchants.
+not estimates: repayment behaviour first, then cash events, size, and the trend of sales; of size
+the whole of it, all sales so far, before that of a month (small firms fail more often: Altman and
+Sabato, 2007). Their signs follow the catalogue's ``direction`` (a test holds that); features
+without a direction weigh 0 and wait for data. Learning replaces all three numbers; they count as
+``PRIOR_COUNT`` merchants.
 
 The features named here are the inputs of the model; the others serve rules, the desk and reasons.
 A logistic regression shares a weight out among inputs that say the same, which then move and
 explain a score by accident, and a label is rare: so an input must say what no other says. Left out:
 
-- the same amount or count over another window (a day, a week, 92 days), and of two mirror images
-  one (margin against purchases, orders not shipped against their share);
+- the same amount or count over another window (a day, a week, 92 days), of two mirror images one
+  (margin against purchases, orders not shipped against their share), and of disputes the share that
+  divides by sales too young to be disputed;
 - amounts that follow the size of the business without a trend of it (balance, inflow, invoices
   open, dues ahead): shares, ratios and days of them are inputs instead;
 - percentiles of amounts but three: sales, net inflow and debt among peers, by which a file too thin
@@ -29,7 +32,8 @@ MISSING_SHARE = 0.5
 PRIOR: dict[str, tuple[float, float, float]] = {
     "turnover_7d_minor": (13.0, 3.0, -0.05),
     "turnover_28d_minor": (14.5, 3.0, -0.15),
-    "turnover_usual_28d_minor": (14.5, 3.0, -0.20),
+    "turnover_total_minor": (16.7, 3.0, -0.50),
+    "turnover_usual_28d_minor": (14.5, 3.0, -0.15),
     "sales_count_28d": (3.5, 1.5, -0.15),
     "turnover_change_7d_ratio": (0.69, 0.50, -0.20),
     "turnover_change_28d_ratio": (0.69, 0.45, -0.35),
@@ -44,7 +48,8 @@ PRIOR: dict[str, tuple[float, float, float]] = {
     "refund_share_28d": (0.03, 0.06, 0.15),
     "refund_share_usual": (0.03, 0.05, 0.0),
     "cancel_share_28d": (0.04, 0.08, 0.10),
-    "dispute_share_28d": (0.002, 0.006, 0.20),
+    "dispute_share_lagged_28d": (0.002, 0.006, 0.15),
+    "dispute_share_lagged_7d": (0.002, 0.010, 0.10),
     "dispute_share_usual": (0.002, 0.005, 0.0),
     "review_mean_13w": (4.3, 0.6, -0.10),
     "buyers_estimate": (3.5, 1.3, -0.05),
@@ -56,6 +61,8 @@ PRIOR: dict[str, tuple[float, float, float]] = {
     "return_share_28d": (0.03, 0.06, 0.05),
     "overdue_shipments": (0.7, 1.0, 0.10),
     "overdue_shipment_share": (0.05, 0.12, 0.20),
+    "promises_due_14d": (1.5, 1.3, 0.0),
+    "late_orders_expected_14d": (0.7, 0.8, 0.05),
     "unshipped_share_28d": (0.05, 0.12, 0.15),
     "parcels_without_orders_share": (0.05, 0.15, 0.05),
     "settlement_to_sales_28d_ratio": (0.6, 0.25, -0.15),
@@ -91,6 +98,10 @@ PRIOR: dict[str, tuple[float, float, float]] = {
     "repayment_delay_mean_days": (-0.3, 1.5, 0.20),
     "repayment_delay_last_days": (-0.3, 1.7, 0.20),
     "loans_settled_count": (0.7, 0.8, -0.25),
+    "sales_fall_cusum_score": (1.3, 1.0, 0.20),
+    "inflow_fall_cusum_score": (1.3, 1.0, 0.10),
+    "repayment_delay_cusum_days": (0.5, 1.0, 0.15),
+    "sales_cut_ratio": (0.69, 0.20, -0.10),
     "turnover_28d_peer_percentile": (0.5, 0.29, -0.10),
     "net_inflow_28d_peer_percentile": (0.5, 0.29, -0.05),
     "exposure_peer_percentile": (0.5, 0.29, 0.0),

@@ -26,6 +26,9 @@ SENTENCES: dict[str, Sentence] = {
     "turnover_28d_minor": Sentence(
         "sales_28d", "Sales of the last 28 days came to {value}", "近28天销售额为{value}"
     ),
+    "turnover_total_minor": Sentence(
+        "sales_so_far", "All sales so far came to {value}", "累计销售额为{value}"
+    ),
     "turnover_usual_28d_minor": Sentence(
         "sales_size", "Sales usually come to {value} in 28 days", "通常28天销售额为{value}"
     ),
@@ -110,6 +113,16 @@ SENTENCES: dict[str, Sentence] = {
         "{value} of the sales of the last 28 days were disputed",
         "近28天有{value}的销售被争议",
     ),
+    "dispute_share_lagged_28d": Sentence(
+        "dispute_share_lagged",
+        "Disputes of the last 28 days came to {value} of the sales that they come from",
+        "近28天的争议占对应时段成交的{value}",
+    ),
+    "dispute_share_lagged_7d": Sentence(
+        "dispute_share_lagged_7d",
+        "Disputes of the last 7 days came to {value} of the sales that they come from",
+        "近7天的争议占对应时段成交的{value}",
+    ),
     "dispute_share_usual": Sentence(
         "dispute_share_usual", "{value} of sales are usually disputed", "通常有{value}的销售被争议"
     ),
@@ -163,6 +176,16 @@ SENTENCES: dict[str, Sentence] = {
         "overdue_shipment_share",
         "{value} of the deliveries promised for the last 28 days are overdue",
         "近28天应送达订单中有{value}逾期未达",
+    ),
+    "promises_due_14d": Sentence(
+        "promises_due",
+        "{value} deliveries are promised for the next 14 days and open",
+        "未来14天应送达且尚未完成的订单有{value}笔",
+    ),
+    "late_orders_expected_14d": Sentence(
+        "late_orders_expected",
+        "At the present rate {value} orders of the next 14 days will come late",
+        "按目前情况，未来14天预计有{value}笔订单逾期",
     ),
     "unshipped_share_28d": Sentence(
         "unshipped_share",
@@ -341,6 +364,31 @@ SENTENCES: dict[str, Sentence] = {
         "repayment_delay_last",
         "The last repayment came {value} after its due date",
         "最近一次还款晚于到期日{value}",
+    ),
+    "sales_fall_cusum_score": Sentence(
+        "sales_fall_lasting",
+        "Daily sales have fallen short of the usual for weeks: {value} on a scale where an empty "
+        "day adds 2.5",
+        "近期日销售额持续低于平常：累积值{value}（无销售的一天计2.5）",
+    ),
+    "inflow_fall_cusum_score": Sentence(
+        "inflow_fall_lasting",
+        "Money coming in has fallen short of the usual for weeks: {value} on a scale where an "
+        "empty day adds 2.5",
+        "近期资金流入持续低于平常：累积值{value}（无流入的一天计2.5）",
+    ),
+    "repayment_delay_cusum_days": Sentence(
+        "repayment_delays_rise",
+        "The last repayments came {value} later than usual in sum",
+        "最近几次还款比平常累计多延迟{value}",
+    ),
+    "sales_cut_days": Sentence(
+        "sales_level_since", "The level of sales changed {value} ago", "销售水平于{value}前发生变化"
+    ),
+    "sales_cut_ratio": Sentence(
+        "sales_level_change",
+        "Since their level last changed, daily sales stand at {value} of those before",
+        "水平变化后，日均销售额为此前的{value}",
     ),
     "loans_settled_count": Sentence(
         "loans_settled", "{value} loans were repaid in full so far", "已全额结清{value}笔贷款"

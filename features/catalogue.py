@@ -11,17 +11,18 @@ placed, the whole vector but its lending part is NaN. *Until the first* x: ever,
 
 **What is held.** Every ring holds the last units up to the head, the latest day (week, hour) of any
 business event of the merchant: 48 hours, 94 days (day ring), 30 days (short ring), 54 weeks (year
-ring), 14 weeks (week ring). An event more than 93 days before the head changes nothing and is
-counted. What lies outside a ring is not held in it and comes into no sum. Counts of the hour ring,
-of the hour profile, of the short ring, of promises, of week disputes and of week reviews stop at
-65,535, those of parcels lost and of payments failed at 255 a day; stars and hours of what is not
-counted are not added. Amounts in another currency than the merchant's first are not added up; the
-first is that of the first event with a currency among orders paid, corrections, invoices,
-settlements, account movements, deliveries with an amount above 0, tax returns with a declared
-turnover and bureau answers with a debt. An amount without a currency is 0, but for
-``other_debt_minor``, which then is in the merchant's. A balance counts as an amount of its event:
-one without a currency is not known. An event counts as the first of its kind whatever its currency
-(what a delivery with an amount is, see *open deliveries*); the first in time, not to arrive.
+ring), 14 weeks (week ring). Daily inflow is held for 60 days. An event more than 93 days before the
+head changes nothing and is counted. What lies outside a ring is not held in it and comes into no
+sum. Counts of the hour ring, of the hour profile, of the short ring, of promises, of week disputes
+and of week reviews stop at 65,535, those of parcels lost and of payments failed at 255 a day; stars
+and hours of what is not counted are not added. Amounts in another currency than the merchant's
+first are not added up; the first is that of the first event with a currency among orders paid,
+corrections, invoices, settlements, account movements, deliveries with an amount above 0, tax
+returns with a declared turnover and bureau answers with a debt. An amount without a currency is 0,
+but for ``other_debt_minor``, which then is in the merchant's. A balance counts as an amount of its
+event: one without a currency is not known. An event counts as the first of its kind whatever its
+currency (what a delivery with an amount is, see *open deliveries*); the first in time, not to
+arrive.
 
 - *Corrections* (cancelled, refunded, invoice.voided) amend the day or week of the original,
   ``ordered_at`` or ``issued_at``, where given and not later than the event; else their own. So does
@@ -59,6 +60,28 @@ one without a currency is not known. An event counts as the first of its kind wh
 - *Open invoices*, amounts by week (week ring): an issued invoice adds, a void takes off its
   original's week, money that comes in (credited, settled) takes off the oldest weeks that have any.
   A week never goes below 0.
+- *Dispute lag*: the mean of day of dispute - day of ``ordered_at`` (within 0-60) over the disputes
+  that give it, 0 without one, in parts of 1/1,024 day: the nth in order of arrival adds (its lag -
+  mean) / min(n, 16), rounded down, so that it decays; read in whole days, a half rounded up. Of the
+  merchant, since one without disputes has a share of 0 whatever the lag. Days 1-n before it are
+  days 1 + lag to n + lag; orders paid + invoices issued are counted by day (day ring, up to 65,535
+  a day).
+- *Changes* are found anew at each assessment from the days held, so that late and corrected events
+  amend them like the days that they belong to. *Fall*, a one-sided CUSUM (Page, 1954) of amounts by
+  day against the merchant's own usual: m, the usual of a day, is the median of its weekday over the
+  usual days given (medians of an even number are the mean of the middle two); u = mean of the seven
+  m; s = max(1.4826 x median of |x - m| over the usual days, u / 4, 1); w = m / u; z = (x - m) / s,
+  within -3w to 21; from 0 on, S = max(S - z - w / 2, 0) over days 29, 28 ... 2, and its value after
+  day 2 is the feature. Half of w is the usual allowance of half a deviation, spread over weekdays
+  as sales are, so that weekly payouts count like daily ones. A usual day without anything adds up
+  to 2.5. *Daily inflow* = settled + credited.
+- *Cut*, found anew likewise: the test of ADWIN (Bifet and Gavalda, 2007) over all splits of days
+  2-92 since the first sale (W of them), on the whole window rather than an exponential histogram:
+  turnover of a day, at most c = 2 x the mean of the window, so that one day hides no change; a
+  split of n1 days from n0 before, each at least 7, is significant where the means differ by more
+  than e = sqrt(2/h x v x L) + 2/(3h) x L x c, h = 1 / (1/n0 + 1/n1), v = population variance, L =
+  ln(2W / 0.05); the cut is the one whose difference / e is largest, of those equal to within 1e-9
+  the latest, and lies n1 days back. Its ratio is of turnover without the bound.
 - *Activity*: an order paid, a dispatch, a settlement, an account movement, a utility payment, an
   invoice issued or received, a bill accepted or settled, a tax return, a sensor reading; its days
   in the day ring.
@@ -90,10 +113,10 @@ import hashlib
 
 import msgspec
 
-from features.families import cash, customers, invoices, lending, logistics, sales, signals
+from features.families import cash, change, customers, invoices, lending, logistics, sales, signals
 from features.feature import Feature
 
-FEATURE_VERSION = "f2"
+FEATURE_VERSION = "f3"
 """Version of the table and of the arithmetic behind it; changes with either."""
 
 PEERS_MIN = 20
@@ -133,6 +156,7 @@ _OWN: tuple[Feature, ...] = (
     *invoices.FEATURES,
     *signals.FEATURES,
     *lending.FEATURES,
+    *change.FEATURES,
 )
 MONEY: tuple[str, ...] = tuple(feature.name for feature in _OWN if feature.money)
 """The amounts, in vector order; their percentiles end the vector in the same order."""

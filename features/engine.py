@@ -24,6 +24,7 @@ from features import (
     sums,
     timers,
     vector,
+    vector_change,
     vector_money,
     vector_sales,
     vector_trade,
@@ -80,6 +81,7 @@ _CODE = code_type(
     vector_sales,
     vector_trade,
     vector_money,
+    vector_change,
     vector,
 )
 _STATE = np.dtype([*STATE.descr, *_CODE.dtype.descr])

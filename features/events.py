@@ -10,6 +10,7 @@ from features.counterparties import meet
 from features.layout import inner
 from features.parcels import close_promise, deliver_amount, promise, settle_deliveries, ship
 from features.rings import (
+    add_inflow,
     add_short,
     add_week,
     bump,
@@ -18,6 +19,7 @@ from features.rings import (
     set_bit,
     turn,
     week_of,
+    whole,
 )
 from features.scanner import HAS_BALANCE
 
@@ -62,6 +64,7 @@ def _correct(r: Any, g: Any, e: Any, day: int) -> None:
     amount = _money(r, g, e)
     held = day > r.head // 24 - lay.DAYS
     if e.kind == kinds.INVOICE_VOIDED:
+        r.total_invoices -= amount
         if held:
             r.net_invoices[day % lay.DAYS] -= amount
         add_short(r, lay.VOIDED, day, amount)
@@ -71,6 +74,7 @@ def _correct(r: Any, g: Any, e: Any, day: int) -> None:
             at = week % lay.WEEKS
             r.open_invoices[at] = max(r.open_invoices[at] - amount, 0)
     else:
+        r.total_orders -= amount
         if held:
             r.net_orders[day % lay.DAYS] -= amount
         if e.kind == kinds.ORDER_REFUNDED:
@@ -89,6 +93,7 @@ def _sale(r: Any, g: Any, e: Any, day: int) -> None:
     amount = _money(r, g, e)
     if e.kind == kinds.ORDER_PAID:
         r.seen |= lay.HAS_ORDERS
+        r.total_orders += amount
         r.net_orders[day % lay.DAYS] += amount
         add_week(r, lay.WEEK_ORDERS, day, amount, 1)
         bump_short(r, g, lay.ORDERS, day)
@@ -97,6 +102,7 @@ def _sale(r: Any, g: Any, e: Any, day: int) -> None:
             promise(r, g, e.promised_at)
     else:
         r.seen |= lay.HAS_ISSUED
+        r.total_invoices += amount
         r.net_invoices[day % lay.DAYS] += amount
         add_week(r, lay.WEEK_INVOICES, day, amount, 1)
         bump_short(r, g, lay.INVOICES, day)
@@ -106,6 +112,10 @@ def _sale(r: Any, g: Any, e: Any, day: int) -> None:
         r.first_sale_day = day
         r.seen |= lay.HAS_SALES
     r.first_sale_day = min(r.first_sale_day, day)
+    if r.day_sales[day % lay.DAYS] < lay.COUNT_MAX:
+        r.day_sales[day % lay.DAYS] += 1
+    else:
+        g.counters[lay.N_SATURATED] += 1
     if week_of(day) > week_of(r.head // 24) - lay.WEEKS:
         r.week_count[lay.WEEK_SALES, week_of(day) % lay.WEEKS] += 1
     hour = e.ts // lay.HOUR_MS
@@ -129,14 +139,14 @@ def _flow(r: Any, g: Any, e: Any, day: int, ordered: int) -> None:
     amount = int(e.amount) if own else 0
     if e.kind == kinds.SETTLEMENT:
         r.seen |= lay.HAS_SETTLEMENTS
-        add_short(r, lay.SETTLED, day, amount)
+        add_inflow(r, lay.SETTLED, day, amount)
         add_week(r, lay.WEEK_SETTLED, day, amount, 0)
         settle_deliveries(r, ordered, amount)
         _receive(r, amount)
         return
     r.seen |= lay.HAS_ACCOUNT
     if e.kind == kinds.CREDITED:
-        add_short(r, lay.MONEY_IN, day, amount)
+        add_inflow(r, lay.MONEY_IN, day, amount)
         _receive(r, amount)
     else:
         add_short(r, lay.MONEY_OUT, day, amount)
@@ -211,15 +221,27 @@ def _review(r: Any, g: Any, e: Any, day: int) -> None:
 
 
 @inner
+def _dispute(r: Any, g: Any, day: int, ordered: int) -> None:
+    """Count a dispute, and learn how long after the day of its order it comes.
+
+    The mean of the first ``LAG_MEMORY`` lags, then one that decays; in whole numbers, rounded down
+    at each step, so that it is the same on any host.
+    """
+    bump_short(r, g, lay.DISPUTES, day)
+    if week_of(day) > week_of(r.head // 24) - lay.WEEKS:
+        at = week_of(day) % lay.WEEKS
+        bump(g, r.week_few, lay.WEEK_DISPUTES, at, lay.COUNT_MAX)
+    if ordered >= 0:
+        r.dispute_lags = min(whole(r.dispute_lags) + 1, lay.LAG_MEMORY)
+        lag, mean = min(day - ordered, lay.LAG_MAX_DAYS) * lay.LAG_UNIT, whole(r.dispute_lag)
+        r.dispute_lag = mean + (lag - mean) // whole(r.dispute_lags)
+
+
+@inner
 def _signal(r: Any, g: Any, e: Any, day: int) -> None:
     """The kinds that leave a single trace."""
     kind = e.kind
-    if kind == kinds.ORDER_DISPUTED:
-        bump_short(r, g, lay.DISPUTES, day)
-        if week_of(day) > week_of(r.head // 24) - lay.WEEKS:
-            at = week_of(day) % lay.WEEKS
-            bump(g, r.week_few, lay.WEEK_DISPUTES, at, lay.COUNT_MAX)
-    elif kind == kinds.REVIEW:
+    if kind == kinds.REVIEW:
         _review(r, g, e, day)
     elif kind == kinds.UTILITY:
         _list_day(r, lay.UTILITY_LIST, day, True)
@@ -314,6 +336,8 @@ def apply(r: Any, g: Any, e: Any, feed: int) -> bool:
             _correct(r, g, e, issued)
         else:
             add_short(r, lay.PURCHASED, issued, -_money(r, g, e))
+    elif kind == kinds.ORDER_DISPUTED:
+        _dispute(r, g, day, ordered)
     else:
         _signal(r, g, e, day)
     return True

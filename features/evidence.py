@@ -1,7 +1,8 @@
 """The events behind a feature: those of its types that count within its windows.
 
 A correction (cancelled, refunded, voided) counts at the time of its original where it names that,
-not later than itself; what falls due counts at ``due_at``; all else when it occurred.
+not later than itself; what falls due counts at ``due_at``, and what is promised at
+``promised_at`` where the feature looks ahead; all else when it occurred.
 """
 
 from collections import Counter
@@ -43,8 +44,10 @@ def types_of(feature: Feature) -> frozenset[str]:
     return frozenset(tag for tag, struct in BY_TAG.items() if tag in named or struct.topic in named)
 
 
-def counted_at(line: LogLine) -> int:
-    """The time at which a line counts (epoch ms)."""
+def counted_at(line: LogLine, *, ahead: bool = False) -> int:
+    """The time at which a line counts (epoch ms); ``ahead`` for a feature that looks ahead."""
+    if ahead and line.promised_at is not None:
+        return line.promised_at
     original = None
     if line.type in ("order.cancelled", "order.refunded"):
         original = line.ordered_at
@@ -76,7 +79,8 @@ def evidence(
     concerned.sort(key=lambda line: line.occurred_at)
     spans, bounded = _spans(feature, as_of)
     if spans:
-        within = [line for line in concerned if _lies_in(counted_at(line), spans)]
+        ahead = any(window.endswith("ahead") for window in feature.windows)
+        within = [line for line in concerned if _lies_in(counted_at(line, ahead=ahead), spans)]
         if not bounded:
             seen = {line.type for line in within}
             latest = {line.type: line for line in concerned if line.type not in seen}

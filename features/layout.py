@@ -35,6 +35,24 @@ PLACES = 6
 """Counterparties of a table."""
 BITS = 512
 """Bits of a bitmap."""
+LAG_MAX_DAYS = 60
+"""A dispute counts as at most so many days after its order."""
+LAG_UNIT = 1024
+"""The mean lag is kept in these parts of a day."""
+LAG_MEMORY = 16
+"""A further dispute moves the mean lag by one in so many at least."""
+TESTED_DAYS = 28
+"""Full days before ``as_of`` (days 2-29) over which a CUSUM adds up."""
+USUAL_FROM = TESTED_DAYS + 2
+USUAL_DAYS_MIN = 28
+"""Days before the tested ones from which on there is a usual: four of each weekday."""
+INFLOW_DAYS = TESTED_DAYS + 1 + USUAL_DAYS_MIN
+SALES_DAYS = 92
+CUT_DAYS_MIN = 7
+"""Days on either side of a cut: a whole week, so that weekdays cancel out."""
+WINDOW_DAYS_MIN = 28
+CUT_ODDS = 20
+"""Inverse of the confidence parameter delta of ADWIN, 0.05."""
 BURST_MIN = 20
 BURST_DAYS = 6
 """A burst is an hour of at least so many sales, and with the sales of so many usual days."""
@@ -100,10 +118,13 @@ ROW = np.dtype(
         ("declared_ratio", "f8"),
         ("tax_ms", "i8"),
         ("end_ms", "i8"),
+        ("total_orders", "i8"),
+        ("total_invoices", "i8"),
         ("hour_minor", "i8", (HOURS,)),
         ("net_orders", "i8", (DAYS,)),
         ("net_invoices", "i8", (DAYS,)),
         ("short_minor", "i8", (6, SHORT_DAYS)),
+        ("old_inflow", "i8", (SHORT_DAYS,)),
         ("open_deliveries", "i8", (SHORT_DAYS,)),
         ("week_minor", "i8", (5, WEEKS)),
         ("open_invoices", "i8", (WEEKS,)),
@@ -121,6 +142,9 @@ ROW = np.dtype(
         ("seen", "i4"),
         ("hour_count", "u2", (HOURS,)),
         ("short_count", "u2", (12, SHORT_DAYS)),
+        ("day_sales", "u2", (DAYS,)),
+        ("dispute_lag", "u2"),
+        ("dispute_lags", "u2"),
         ("week_few", "u2", (2, WEEKS)),
         ("promise", "u2", (2, PROMISE_DAYS)),
         ("profile", "u2", (24,)),
@@ -136,7 +160,9 @@ ROW = np.dtype(
 Rings are indexed by UTC hour, day or week number modulo their length; bits of ``active`` and
 ``sensor`` by day modulo 96 and 64. ``head`` is the hour of the head. ``named``, ``fresh`` and
 ``bitmap`` are [side, this period or the one before]. ``listed`` are day numbers plus 1 in
-ascending order, 0 for a free place.
+ascending order, 0 for a free place. ``old_inflow`` holds settled + credited of the days before
+those of the short ring. ``dispute_lag`` is the mean lag of ``dispute_lags`` disputes (see
+``events``).
 """
 
 LAYOUT = hashlib.blake2b(repr(ROW.descr).encode(), digest_size=8).hexdigest()

@@ -21,6 +21,10 @@ DELAY_MIN_MS = -30 * DAY_MS
 DELAY_MAX_MS = 120 * DAY_MS
 LATE_DAYS = 30
 """Days past due at which a loan counts as late for good: the label of lending, "30 days"."""
+DELAYS_MAX = 8
+"""Delays remembered one by one, the latest by time of payment."""
+DELAYS_MIN, EARLIER_MIN = 4, 4
+"""Dues paid from which on a rise of delays is looked for, and from which on a usual is known."""
 CHECK_DAYS = (1, 3, 7, 15, 30, 60, 90)
 """Days past due at which a merchant is looked at without an event."""
 
@@ -33,6 +37,7 @@ _DUE_NEXT = INDEX["due_next_28d_minor"]
 _LATE_SHARE = INDEX["repayment_late_share"]
 _DELAY_MEAN = INDEX["repayment_delay_mean_days"]
 _DELAY_LAST = INDEX["repayment_delay_last_days"]
+_DELAY_CUSUM = INDEX["repayment_delay_cusum_days"]
 _SETTLED = INDEX["loans_settled_count"]
 
 NO_LENDING: NDArray[np.int64] = np.array([_EXPOSURE, _SETTLED])
@@ -77,8 +82,8 @@ class LendingBook(Struct, gc=False):
     paid_count: int = 0
     late_count: int = 0
     delay_sum_ms: int = 0
-    delay_last_ms: int = 0
-    delay_last_at: int = -1
+    delays: list[tuple[int, int]] = field(default_factory=list)
+    """Time of payment and delay (ms) of the dues paid last, in order of the former."""
     settled_count: int = 0
     defaulted_count: int = 0
     mismatched: int = 0
@@ -257,8 +262,9 @@ class LendingBook(Struct, gc=False):
         self.paid_count += 1
         self.late_count += at // DAY_MS > due.due_at // DAY_MS
         self.delay_sum_ms += delay_ms
-        if at >= self.delay_last_at:
-            self.delay_last_at, self.delay_last_ms = at, delay_ms
+        self.delays.append((at, delay_ms))
+        self.delays.sort(key=lambda paid: paid[0])  # stable: equal times stay in order of arrival
+        del self.delays[:-DELAYS_MAX]
         self.settled.append((due.loan, due.due_at))
         del self.settled[:-SETTLED_MAX]
 
@@ -290,6 +296,22 @@ class LendingBook(Struct, gc=False):
         if name not in self.late:
             self.late.append(name)
             del self.late[:-LOANS_MAX]
+    def delay_rise_days(self) -> float:
+        """One-sided CUSUM (Page, 1954) of the delays remembered, in days (see ``catalogue``).
+
+        NaN with fewer than ``DELAYS_MIN`` dues paid.
+        """
+        if self.paid_count < DELAYS_MIN:
+            return np.nan
+        earlier = self.paid_count - len(self.delays)
+        usual_ms = 0.0
+        if earlier >= EARLIER_MIN:
+            rest_ms = self.delay_sum_ms - sum([delay for _, delay in self.delays])
+            usual_ms = max(rest_ms / earlier, 0.0)
+        total = 0.0
+        for _, delay_ms in self.delays:
+            total = max(total + min((delay_ms - usual_ms) / DAY_MS, 15.0) - 1.0, 0.0)
+        return total
 
     def next_check_ms(self, as_of: int) -> int:
         """The next day end at which a due has been unpaid for one of ``CHECK_DAYS``; or NEVER."""
@@ -320,5 +342,6 @@ class LendingBook(Struct, gc=False):
         vector[_LATE_SHARE] = (self.late_count + past) / judged if judged else np.nan
         paid_ms = self.paid_count * DAY_MS
         vector[_DELAY_MEAN] = self.delay_sum_ms / paid_ms if paid_ms else np.nan
-        vector[_DELAY_LAST] = self.delay_last_ms / DAY_MS if paid_ms else np.nan
+        vector[_DELAY_LAST] = self.delays[-1][1] / DAY_MS if paid_ms else np.nan
+        vector[_DELAY_CUSUM] = self.delay_rise_days()
         vector[_SETTLED] = self.settled_count

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.layout import DEADLINES, LAYOUT, ROW
 
-FORMAT = 2
+FORMAT = 3
 """Version of the encoding; a reader refuses what it does not know."""
 
 

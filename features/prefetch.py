@@ -27,6 +27,7 @@ _SEEN = _PLACES["seen"]
 _HOUR_MINOR, _HOUR_COUNT = _PLACES["hour_minor"], _PLACES["hour_count"]
 _NET_ORDERS, _NET_INVOICES = _PLACES["net_orders"], _PLACES["net_invoices"]
 _SHORT_MINOR, _SHORT_COUNT = _PLACES["short_minor"], _PLACES["short_count"]
+_DAY_SALES = _PLACES["day_sales"]
 _WEEK_MINOR, _WEEK_COUNT = _PLACES["week_minor"], _PLACES["week_count"]
 _TABLE_MINOR, _NAMED, _BITMAP = _PLACES["table_minor"], _PLACES["named"], _PLACES["bitmap"]
 _PROMISE, _PROFILE, _ACTIVE = _PLACES["promise"], _PLACES["profile"], _PLACES["active"]
@@ -70,6 +71,7 @@ def warm_row(row: int, e: Any) -> None:
         prefetch(row + _WEEK_MINOR + (metric * lay.WEEKS + week) * 8)
         prefetch(row + _WEEK_COUNT + week * 4)
         prefetch(row + _SHORT_COUNT + (lay.INVOICES if issued else lay.ORDERS) * lay.SHORT_DAYS * 2)
+        prefetch(row + _DAY_SALES + day % lay.DAYS * 2)
         prefetch(row + _PROFILE)
         prefetch(row + _BITMAP + (e.counterparty & (lay.BITS - 1)) // 8)
         prefetch(row + _BITMAP + lay.BITS // 8 + (e.counterparty & (lay.BITS - 1)) // 8)

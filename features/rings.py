@@ -45,6 +45,16 @@ def add_short(r: Any, metric: int, day: int, amount: int) -> None:
 
 
 @inner
+def add_inflow(r: Any, metric: int, day: int, amount: int) -> None:
+    """Add money that came in to the short ring, or to the days before it that are held."""
+    first = r.head // 24 - lay.SHORT_DAYS + 1
+    if day >= first:
+        r.short_minor[metric, day % lay.SHORT_DAYS] += amount
+    elif day >= first - lay.SHORT_DAYS:
+        r.old_inflow[day % lay.SHORT_DAYS] += amount
+
+
+@inner
 def week_of(day: int) -> int:
     """Number of the week (from Monday) of a day; 1970-01-01, day 0, was a Thursday."""
     return (day + 3) // 7
@@ -100,10 +110,21 @@ def _turn_hours(r: Any, before: int, hour: int) -> None:
 
 
 @inner
+def _turn_inflow(r: Any, before: int, day: int) -> None:
+    """Keep what leaves the short ring; before that turns."""
+    first = max(before - lay.SHORT_DAYS + 1, day - 2 * lay.SHORT_DAYS + 1)
+    for d in range(first, day - lay.SHORT_DAYS + 1):
+        at = d % lay.SHORT_DAYS
+        settled, credited = r.short_minor[lay.SETTLED, at], r.short_minor[lay.MONEY_IN, at]
+        r.old_inflow[at] = settled + credited if d <= before else 0
+
+
+@inner
 def _turn_days(r: Any, before: int, day: int) -> None:
     for d in range(max(before + 1, day - lay.DAYS + 1), day + 1):
         r.net_orders[d % lay.DAYS] = 0
         r.net_invoices[d % lay.DAYS] = 0
+        r.day_sales[d % lay.DAYS] = 0
         r.active[d % 96 >> 3] &= 255 ^ (1 << (d % 96 & 7))
     for d in range(max(before + 1, day - lay.SHORT_DAYS + 1), day + 1):
         at = d % lay.SHORT_DAYS
@@ -162,6 +183,7 @@ def turn(r: Any, hour: int) -> None:
     before, day = r.head // 24, hour // 24
     _turn_hours(r, r.head, hour)
     if day > before:
+        _turn_inflow(r, before, day)
         _turn_days(r, before, day)
         if week_of(day) > week_of(before):
             _turn_weeks(r, week_of(before), week_of(day))

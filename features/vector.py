@@ -7,13 +7,16 @@ import numpy as np
 from features import layout as lay
 from features.layout import entry, inner
 from features.sums import cumulate, turnover
+from features.vector_change import write_change
 from features.vector_money import write_cash, write_invoices, write_presence, write_signals
 from features.vector_sales import write_sales, write_year
 from features.vector_trade import write_customers, write_logistics
 
 
 @inner
-def _write(r: Any, as_of: int, orders: Any, invoices: Any, values: Any, out: Any) -> None:
+def _write(
+    r: Any, as_of: int, orders: Any, invoices: Any, values: Any, scratch: Any, out: Any
+) -> None:
     day = as_of // lay.DAY_MS
     cumulate(r, day, orders, invoices)
     sold = turnover(orders, invoices, 1, 28)
@@ -26,6 +29,7 @@ def _write(r: Any, as_of: int, orders: Any, invoices: Any, values: Any, out: Any
     write_invoices(r, day, sold, invoices, out)
     write_signals(r, day, as_of, sold, out)
     write_presence(r, day, as_of, out)
+    write_change(r, day, orders, invoices, scratch, out)
 
 
 @entry
@@ -38,9 +42,10 @@ def compute(rows: Any, state: Any, slots: Any, as_of: int, out: Any) -> None:
     orders = np.empty(93, np.int64)
     invoices = np.empty(93, np.int64)
     values = np.empty(28, np.int64)
+    scratch = np.empty((2, 100), np.int64)
     for i in range(slots.size):
         for n in range(out.shape[1]):
             out[i, n] = np.nan
         r = rows[slots[i]]
         if r.seen & lay.HAS_EVENTS:
-            _write(r, as_of, orders, invoices, values, out[i])
+            _write(r, as_of, orders, invoices, values, scratch, out[i])

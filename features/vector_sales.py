@@ -24,6 +24,7 @@ TURNOVER_28D = INDEX["turnover_28d_minor"]
 TURNOVER_92D = INDEX["turnover_92d_minor"]
 TURNOVER_USUAL = INDEX["turnover_usual_28d_minor"]
 MEDIAN_28D = INDEX["daily_sales_median_28d_minor"]
+TURNOVER_TOTAL = INDEX["turnover_total_minor"]
 COUNT_7D = INDEX["sales_count_7d"]
 COUNT_28D = INDEX["sales_count_28d"]
 CHANGE_7D = INDEX["turnover_change_7d_ratio"]
@@ -49,6 +50,7 @@ def _levels(r: Any, day: int, orders: Any, invoices: Any, out: Any) -> None:
     out[TURNOVER_7D] = week
     out[TURNOVER_28D] = month
     out[TURNOVER_92D] = turnover(orders, invoices, 1, 92)
+    out[TURNOVER_TOTAL] = max(r.total_orders, r.total_invoices, 0)
     history = min(day - 28 - r.first_sale_day + 1, 56)
     if history >= 28:
         usual = turnover(orders, invoices, 29, 28 + history) * 28 / history

@@ -17,6 +17,8 @@ REFUND_7D = INDEX["refund_share_7d"]
 REFUND_USUAL = INDEX["refund_share_usual"]
 CANCEL_28D = INDEX["cancel_share_28d"]
 DISPUTE_28D = INDEX["dispute_share_28d"]
+LAGGED_7D = INDEX["dispute_share_lagged_7d"]
+LAGGED_28D = INDEX["dispute_share_lagged_28d"]
 DISPUTE_USUAL = INDEX["dispute_share_usual"]
 REVIEW_4W = INDEX["review_mean_4w"]
 REVIEW_13W = INDEX["review_mean_13w"]
@@ -38,6 +40,8 @@ LOST_28D = INDEX["lost_share_28d"]
 RETURN_28D = INDEX["return_share_28d"]
 OVERDUE = INDEX["overdue_shipments"]
 OVERDUE_SHARE = INDEX["overdue_shipment_share"]
+DUE_14D = INDEX["promises_due_14d"]
+LATE_EXPECTED = INDEX["late_orders_expected_14d"]
 UNSHIPPED_SHARE = INDEX["unshipped_share_28d"]
 UNSHIPPED_ORDERS = INDEX["unshipped_orders_28d"]
 UNSHIPPED_OLDEST = INDEX["oldest_unshipped_days"]
@@ -65,6 +69,28 @@ def _named(r: Any, side: int, out: Any, estimate: int, top: int, fresh: int) -> 
 
 
 @inner
+def _sales_between(r: Any, first: int, last: int) -> int:
+    """Orders paid and invoices issued on days, of which the day ring holds the last."""
+    head, total = r.head // 24, 0
+    for d in range(max(first, head - lay.DAYS + 1), min(last, head) + 1):
+        total += whole(r.day_sales[d % lay.DAYS])
+    return total
+
+
+@inner
+def _lagged_disputes(r: Any, day: int, disputes: int, out: Any) -> None:
+    """Disputes of late over the sales that they come from; ``disputes`` are those of 28 days."""
+    last = day - (whole(r.dispute_lag) + lay.LAG_UNIT // 2) // lay.LAG_UNIT
+    sales_7d = _sales_between(r, last - 6, last)
+    usual = share(disputes, sales_7d + _sales_between(r, last - 27, last - 7))
+    out[LAGGED_28D] = usual
+    if np.isnan(usual):
+        return
+    disputes_7d = short_sum(r, r.short_count, lay.DISPUTES, day - 6, day)
+    out[LAGGED_7D] = min((disputes_7d + 10 * usual) / (sales_7d + 10), 1.0)
+
+
+@inner
 def write_customers(r: Any, day: int, orders: Any, out: Any) -> None:
     """Refunds, cancellations, disputes, reviews, buyers; and suppliers, which are counted alike."""
     head, week = week_of(r.head // 24), week_of(day)
@@ -82,6 +108,7 @@ def write_customers(r: Any, day: int, orders: Any, out: Any) -> None:
     out[CANCEL_28D] = share(short_sum(r, r.short_count, lay.CANCELS, day - 27, day), paid)
     disputes = short_sum(r, r.short_count, lay.DISPUTES, day - 27, day)
     out[DISPUTE_28D] = share(disputes, max(paid, issued))
+    _lagged_disputes(r, day, disputes, out)
     out[DISPUTE_USUAL] = share(
         week_sum(head, r.week_few, lay.WEEK_DISPUTES, first, last),
         week_sum(head, r.week_count, lay.WEEK_SALES, first, last),
@@ -142,6 +169,26 @@ def _unshipped(r: Any, day: int, out: Any) -> None:
 
 
 @inner
+def _orders_28d(r: Any, day: int) -> int:
+    """Orders less cancellations of days 1-28."""
+    paid = short_sum(r, r.short_count, lay.ORDERS, day - 27, day)
+    return paid - short_sum(r, r.short_count, lay.CANCELS, day - 27, day)
+
+
+@inner
+def _ahead(r: Any, day: int, past: int, overdue: int, out: Any) -> None:
+    """Promises of the days after ``past``, and the late ones to expect; ``overdue`` of 28 days."""
+    due, head = 0, r.head // 24
+    first, last = max(past + 1, head - lay.PROMISE_PAST_DAYS), past + 14
+    for d in range(first, min(last, head + lay.PROMISE_AHEAD_DAYS) + 1):
+        due += whole(r.promise[lay.OPEN, d % lay.PROMISE_DAYS])
+    out[DUE_14D] = due
+    late = overdue + short_sum(r, r.short_count, lay.LATE, day - 27, day)
+    judged = overdue + short_sum(r, r.short_count, lay.PROMISED, day - 27, day)
+    out[LATE_EXPECTED] = (late + 1) / (judged + 10) * max(_orders_28d(r, day), 0) / 2
+
+
+@inner
 def _promises(r: Any, as_of: int, out: Any) -> None:
     head, past = r.head // 24, (as_of + 1) // lay.DAY_MS - 1
     overdue, overdue_28d, made_28d = 0, 0, 0
@@ -154,6 +201,7 @@ def _promises(r: Any, as_of: int, out: Any) -> None:
             made_28d += whole(r.promise[lay.MADE, d % lay.PROMISE_DAYS])
     out[OVERDUE] = overdue
     out[OVERDUE_SHARE] = share(overdue_28d, made_28d)
+    _ahead(r, as_of // lay.DAY_MS, past, overdue_28d, out)
 
 
 @inner
@@ -174,7 +222,4 @@ def write_logistics(r: Any, as_of: int, out: Any) -> None:
     out[IN_TRANSIT_14D] = short_sum(r, r.short_count, lay.OPEN_PARCELS, 0, day - 14)
     _unshipped(r, day, out)
     if r.seen & lay.HAS_ORDERS and parcels > 0:
-        orders = short_sum(r, r.short_count, lay.ORDERS, day - 27, day) - short_sum(
-            r, r.short_count, lay.CANCELS, day - 27, day
-        )
-        out[NO_ORDER] = share(max(parcels - orders, 0), parcels)
+        out[NO_ORDER] = share(max(parcels - _orders_28d(r, day), 0), parcels)

@@ -78,6 +78,37 @@ FEATURES: tuple[Feature, ...] = (
         usual="dispute_share_usual",
     ),
     Feature(
+        name="dispute_share_lagged_28d",
+        family="disputes",
+        unit="ratio",
+        windows=("88d",),
+        formula="share of disputes over days 1-28 (by day of dispute) in orders paid + invoices "
+        "issued over days 1-28 before the dispute lag, which are the sales that they come from",
+        direction="up",
+        label="Share disputed of the sales whose disputes are known",
+        label_zh="近28天争议占对应时段成交的比率",
+        cold_start="NaN where neither is above 0",
+        types=_DISPUTE,
+        feeds=("transactions", "signals"),
+        usual="dispute_share_usual",
+    ),
+    Feature(
+        name="dispute_share_lagged_7d",
+        family="disputes",
+        unit="ratio",
+        windows=("88d",),
+        formula="(disputes over days 1-7 + 10 x dispute_share_lagged_28d) / (sales over days 1-7 "
+        "before the dispute lag + 10), at most 1: the share of a week, drawn to the month's where "
+        "sales are few",
+        direction="up",
+        label="Share disputed of the latest sales whose disputes are known",
+        label_zh="近7天争议占对应时段成交的比率",
+        cold_start="NaN as dispute_share_lagged_28d",
+        types=_DISPUTE,
+        feeds=("transactions", "signals"),
+        usual="dispute_share_usual",
+    ),
+    Feature(
         name="dispute_share_usual",
         family="disputes",
         unit="ratio",

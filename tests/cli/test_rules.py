@@ -37,7 +37,7 @@ def test_a_check_passes_good_files_and_ends_with_two_on_bad_ones(tmp_path: Path)
     wrong = SMALL.replace("ge: 0.2}", "ge: 20}").replace("dispute_share_28d, ge", "disputes, ge")
     (tmp_path / "bad.yaml").write_text(wrong, "utf-8")
     done = tideline("rules", "check", "good.yaml", cwd=tmp_path)
-    assert done.returncode == 0 and f"good.yaml: sentinels-2, {len(KINDS)} rules" in done.stdout
+    assert done.returncode == 0 and f"good.yaml: sentinels-3, {len(KINDS)} rules" in done.stdout
     done = tideline("rules", "check", "good.yaml", "bad.yaml", cwd=tmp_path)
     assert done.returncode == 2
     said = done.stderr.splitlines()
@@ -100,7 +100,7 @@ def test_the_text_shows_the_merchants_numbers(tmp_path: Path, events: Path) -> N
 
 
 def test_a_rule_file_can_be_tried_and_published_in_a_replay(tmp_path: Path, events: Path) -> None:
-    text = TEXT.replace("version: sentinels-2", "version: mine-1").replace(
+    text = TEXT.replace("version: sentinels-3", "version: mine-1").replace(
         "{feature: silence_days, ge: 21}", "{feature: silence_days, ge: 10}"
     )
     (tmp_path / "mine.yaml").write_text(text, "utf-8")

@@ -92,6 +92,16 @@ _ORDINARY: dict[str, float] = {
     "repayment_delay_mean_days": -0.5,
     "repayment_delay_last_days": 0,
     "loans_settled_count": 3,
+    "turnover_total_minor": 14_000_000,
+    "dispute_share_lagged_28d": 0.0,
+    "dispute_share_lagged_7d": 0.0,
+    "promises_due_14d": 40,
+    "late_orders_expected_14d": 3.0,
+    "sales_fall_cusum_score": 1.5,
+    "inflow_fall_cusum_score": 2.0,
+    "repayment_delay_cusum_days": 0.0,
+    "sales_cut_days": 40,
+    "sales_cut_ratio": 1.0,
 }
 ORDINARY: dict[str, float] = {
     **HEALTHY,
@@ -113,6 +123,7 @@ PLANTED: dict[str, Planted] = {
         "turnover_change_28d_ratio": 0.72,
         "turnover_year_ratio": 0.6,
     },
+    "sales_level_fell": {"sales_fall_cusum_score": 26, "turnover_change_28d_ratio": 0.7},
     "sales_rank_fall": {"turnover_28d_peer_percentile": 0.03, "turnover_28d_minor": 480_000},
     "sales_burst": {
         "sales_burst_24h_ratio": 6,
@@ -149,6 +160,7 @@ PLANTED: dict[str, Planted] = {
     "balance_runway_short": {"balance_runway_days": 5, "outflow_28d_minor": 1_400_000},
     "payments_failed": {"failed_payments_28d": 3, "failed_payments_7d": 1},
     "cash_drain": {"outflow_to_inflow_28d_ratio": 1.6, "inflow_change_14d_ratio": 0.6},
+    "inflow_level_fell": {"inflow_fall_cusum_score": 25},
     "utility_gap": {"utility_gap_days": 65},
     "dues_beyond_inflow": {"due_next_28d_minor": 700_000},
     "purchases_above_sales": {
@@ -191,6 +203,10 @@ PLANTED: dict[str, Planted] = {
         "repayment_delay_last_days": 3,
         "repayment_delay_mean_days": 1.5,
         "repayment_late_share": 0.4,
+    },
+    "repayment_delays_rose": {
+        "repayment_delay_cusum_days": 9,
+        "repayment_delay_last_days": 2.5,
     },
     "instalments_missed": {"past_due_count": 2},
     "drawn_as_sales_fall": {"utilisation": 0.95, "turnover_change_28d_ratio": 0.6},

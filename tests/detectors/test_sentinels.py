@@ -67,7 +67,7 @@ def test_a_merchant_of_whom_nothing_is_known_but_the_sign_fires_at_most_facts(ki
     """Without history only what needs none may speak: arrears, bills, courts, the register."""
     vector = vector_of({}, **PLANTED[kind])
     facts = {
-        *("repayment_overdue", "instalments_missed", "repayment_slippage"),
+        *("repayment_overdue", "instalments_missed", "repayment_slippage", "repayment_delays_rose"),
         *("bills_dishonoured", "court_cases", "registration_changes"),
     }
     assert {hit.kind for hit in evaluate(BOOK, vector, "retail")} <= facts

@@ -1,8 +1,9 @@
-from features import kinds, vector_money, vector_sales, vector_trade
+from features import kinds, vector_change, vector_money, vector_sales, vector_trade
 from features.catalogue import CATALOGUE, INDEX, NAMES
 from features.feeds import FEED_NAMES
 from features.kinds import KIND_OF
 from schemas.events import BY_TAG
+from tests.features import test_families_change as change_cases
 from tests.features import test_families_money as money_cases
 from tests.features import test_families_sales as sales_cases
 from tests.features import test_families_trade as trade_cases
@@ -13,7 +14,7 @@ def test_the_kernel_writes_every_feature_that_is_not_left_to_others() -> None:
     own = {f.name for f in CATALOGUE if f.family != "peers" and f.feeds != ("lending",)}
     placed = {
         NAMES[value]
-        for module in (vector_sales, vector_trade, vector_money)
+        for module in (vector_sales, vector_trade, vector_money, vector_change)
         for name, value in vars(module).items()
         if name.isupper() and type(value) is int
     }
@@ -21,7 +22,8 @@ def test_the_kernel_writes_every_feature_that_is_not_left_to_others() -> None:
     assert placed | set(silences) == own
     first = INDEX[silences[0]]
     assert list(NAMES[first : first + 4]) == silences
-    cases = (*sales_cases.CASES, *trade_cases.CASES, *money_cases.CASES)
+    families = (sales_cases, trade_cases, money_cases, change_cases)
+    cases = [case for family in families for case in family.CASES]
     assert {name for name, expected, _ in cases if expected is not None} == own
 
 

@@ -137,4 +137,4 @@ def test_state_of_another_version_or_configuration_is_refused() -> None:
     with pytest.raises(StateFormatError, match="in order"):
         FeatureEngine(SMALL).import_page(1, page)
     with pytest.raises(StateFormatError, match="format 99"):
-        FeatureEngine(SMALL).import_page(0, page.replace(b"\x96\x02", b"\x96\x63", 1))
+        FeatureEngine(SMALL).import_page(0, page.replace(b"\x96\x03", b"\x96\x63", 1))

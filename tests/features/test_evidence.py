@@ -75,6 +75,17 @@ def test_dues_ahead_count_when_they_fall_due() -> None:
     assert ids("due_next_28d_minor", lines) == ["repayment.due-10"]
 
 
+def test_promises_ahead_count_when_they_are_due() -> None:
+    lines = [
+        event("order.paid", 10, 500, promised_at=NOW + 3 * DAY_MS),
+        event("order.paid", 9, 500, promised_at=NOW + 20 * DAY_MS),
+        event("order.paid", 8, 500, promised_at=NOW - 2 * DAY_MS),
+        event("order.paid", 1, 500),
+    ]
+    assert ids("promises_due_14d", lines) == ["order.paid-10"]
+    assert ids("late_orders_expected_14d", lines)[0] == "order.paid-1"
+
+
 def test_things_as_they_stand_rest_on_everything_however_old() -> None:
     lines = [event("loan.disbursed", 300, 500), event("repayment.received", 2, 100)]
     assert ids("exposure_minor", lines) == ["repayment.received-2", "loan.disbursed-300"]

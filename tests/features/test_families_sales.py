@@ -28,6 +28,12 @@ RISING = [paid(d + 0.5, 10 * (d + 1)) for d in range(28)]
 WEEKS = [paid(7 * week, 10 * (week + 1)) for week in range(6)]
 HUGE = [paid(7 * week, 10**15) for week in range(12) for _ in range(week + 1)]
 WEEKDAYS = [paid(0, 120), paid(7, 100), paid(14, 90), paid(21, 110), paid(28, 100)]
+CORRECTED = [
+    paid(0, 100),
+    paid(200, 50),
+    line("order.refunded", 300, amount=30, ordered_at=at(0)),
+    paid(250, 7),
+]
 YEAR = [paid(2, 100), paid(352, 150)]
 TWICE = [paid(d + h) for d in range(39) for h in (0.5, 0.6)]
 
@@ -39,6 +45,10 @@ CASES: list[Case] = [
     ("sales_count_1h", 0, [paid(1.4), probe(1.53)]),
     ("turnover_7d_minor", 11, [paid(0, 5), paid(1, 10), paid(7, 1), probe(7.5)]),
     ("turnover_28d_minor", 11, [paid(0, 5), paid(1, 10), paid(28, 1), probe(28)]),
+    ("turnover_total_minor", 127, CORRECTED),
+    ("turnover_total_minor", 300, [paid(0, 50), issued(0, 300), probe(400)]),
+    ("turnover_total_minor", 0, [paid(0, 50), line("order.cancelled", 1, amount=60), probe(2)]),
+    ("turnover_total_minor", None, [line("order.refunded", 1, amount=60), probe(2)]),
     ("turnover_92d_minor", 11, [paid(7, 100), paid(8, 10), paid(99, 1), probe(99.5)]),
     ("turnover_28d_minor", 60, [paid(0), line("order.cancelled", 1, amount=40), probe(2)]),
     ("turnover_28d_minor", 70, [issued(0), line("invoice.voided", 1, amount=30), probe(2)]),

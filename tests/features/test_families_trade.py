@@ -40,6 +40,12 @@ def bits(*names: str) -> int:
 
 REVIEWS = [review(2, 5.0), review(37, 3.0), review(37, None), probe(38)]
 DISPUTES = [paid(2), paid(2), issued(2), issued(2), line("order.disputed", 3)]
+# Orders of days 0-34; disputes a week after those of days 26 and 27.
+LAGGED = [
+    *[paid(d) for d in range(35)],
+    *[line("order.disputed", d, ordered_at=at(d - 7)) for d in (33, 34)],
+]
+AHEAD = [paid(0, promised_at=at(day)) for day in (9, 10, 23, 24)]
 SEVEN = [paid(0, 10 * n, counterparty_id=f"c{n}") for n in range(1, 7)]
 TIMED = [sent(1.5, ordered_at=at(0)), sent(10.1, ordered_at=at(10))]
 UNDER_WAY = [sent(0), sent(1), sent(20), delivered(20)]
@@ -57,6 +63,14 @@ CASES: list[Case] = [
     ("cancel_share_28d", 0.25, [*[paid(d) for d in range(4)], cancelled(4), probe(5)]),
     ("cancel_share_28d", 0, [paid(0), paid(29), cancelled(29, ordered_at=at(0)), probe(29)]),
     ("dispute_share_28d", 0.5, [*DISPUTES, probe(4)]),
+    ("dispute_share_lagged_28d", 2 / 28, [*LAGGED, probe(34.5)]),
+    ("dispute_share_lagged_28d", 0.25, [*DISPUTES, probe(4)]),
+    ("dispute_share_lagged_28d", 1, [line("order.disputed", 3), probe(4)]),
+    ("dispute_share_lagged_28d", None, [line("order.disputed", 3), probe(40)]),
+    # Sales of the last week are none that could be disputed by now.
+    ("dispute_share_lagged_28d", 2 / 29, [*LAGGED, *[paid(34.2)] * 50, paid(27), probe(34.5)]),
+    ("dispute_share_lagged_7d", (2 + 10 * 2 / 28) / (7 + 10), [*LAGGED, probe(34.5)]),
+    ("dispute_share_lagged_7d", 10 * 2 / 28 / 17, [*LAGGED, probe(41.5)]),
     ("dispute_share_usual", 0.25, [*DISPUTES, probe(37)]),
     ("dispute_share_usual", None, [*DISPUTES, probe(36)]),
     ("review_mean_4w", 3.0, REVIEWS),
@@ -115,6 +129,17 @@ CASES: list[Case] = [
         0.5,
         [paid(0, promised_at=at(3)), paid(0, promised_at=at(4)), delivered(4), probe(5)],
     ),
+    ("promises_due_14d", 2, [*AHEAD, probe(10.5)]),
+    ("promises_due_14d", 1, [*AHEAD, delivered(10.2, promised_at=at(23)), probe(10.5)]),
+    ("promises_due_14d", None, [paid(0), probe(1)]),
+    # Of two deliveries one came late, and two promises are overdue: 3 of 4, and 1 of 10 besides.
+    (
+        "late_orders_expected_14d",
+        4 / 14 * 4 / 2,
+        [*AHEAD, delivered(9, promised_at=at(10)), delivered(25, promised_at=at(24)), probe(25.5)],
+    ),
+    ("late_orders_expected_14d", 0, [sent(0, promised_at=at(3)), probe(1)]),
+    ("late_orders_expected_14d", None, [paid(0), probe(1)]),
     ("unshipped_share_28d", 0.5, [*TWO, probe(4)]),
     ("unshipped_orders_28d", 1, [*TWO, probe(4)]),
     ("unshipped_orders_28d", 0, [*TWO, probe(3.9)]),
@@ -136,6 +161,20 @@ def test_a_feature_of_trade_is_what_the_hand_finds(
     name: str, expected: float | None, lines: list[LogLine]
 ) -> None:
     check(name, expected, lines)
+
+
+def test_the_lag_of_disputes_is_learnt_and_follows_them() -> None:
+    def share_after(before: list[int], late: list[int]) -> float:
+        sold = [paid(day) for day in range(60, 100)] + [paid(day) for day in range(80, 90)]
+        early = [line("order.disputed", 60, ordered_at=at(60 - lag)) for lag in before]
+        lines = [line("order.disputed", 99, ordered_at=at(99 - lag)) for lag in late]
+        return last_values(*early, *sold, *lines, probe(99.5))["dispute_share_lagged_28d"]
+
+    # Days 80-89 have two sales each: how many of them the month has tells the lag.
+    assert share_after([], [3]) == 1 / (28 + 10)
+    assert share_after([], [14, 16]) == 2 / (25 + 5)
+    # The mean of all would be 14 days, after which the month had 32 sales.
+    assert share_after([30] * 20, [3] * 30) == 30 / (28 + 10)
 
 
 def test_a_dispatch_serves_an_order_of_up_to_27_days_before() -> None:

@@ -118,6 +118,34 @@ def test_delays_are_capped() -> None:
     assert found.delay_sum_ms == (120 - 30) * 86_400_000
 
 
+def late(*delays: float) -> LendingBook:
+    """Who repaid as many dues, ten days apart, with these delays."""
+    return book(*[repaid(10 * n + d, due_at=at(10 * n)) for n, d in enumerate(delays, 1)])
+
+
+def test_delays_add_up_beyond_the_usual_and_a_day_of_grace() -> None:
+    def rise(*delays: float) -> float:
+        return shown(late(*delays), 400)["repayment_delay_cusum_days"]
+
+    assert "repayment_delay_cusum_days" not in shown(late(9, 9, 9), 400)
+    assert rise(0, 0, 5, 6) == 4 + 5
+    assert rise(2, 2, -6, 3) == 2  # who pays ahead again begins anew
+    assert rise(0, 0, 0, 100) == 15 - 1  # one forgotten due is no habit
+    usual = [2.0] * 4
+    assert rise(*usual, *[2.0] * 8) == 0
+    assert rise(*usual, *[2.0] * 7, 5) == 2
+    assert rise(*[-4.0] * 4, *[0.5] * 8) == 0  # no later than due, though later than usual
+    assert rise(*usual[1:], *[2.0] * 7, 5) == 7 * 1 + 4  # three tell no usual
+
+
+def test_a_repayment_told_late_takes_its_place_among_the_delays() -> None:
+    lines = [repaid(10 * n + d, due_at=at(10 * n)) for n, d in ((1, 0), (2, 0), (3, 9), (4, 0))]
+    in_order = shown(book(*lines), 50)
+    assert shown(book(*lines[:2], lines[3], lines[2]), 50) == in_order
+    assert in_order["repayment_delay_cusum_days"] == 7
+    assert in_order["repayment_delay_last_days"] == 0
+
+
 def test_money_of_another_currency_is_not_mixed_in() -> None:
     found = book(lent(0), lent(1, 10**9, "M", currency="USD"))
     assert (found.exposure_minor, found.mismatched) == (100, 1)

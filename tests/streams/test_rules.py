@@ -185,7 +185,7 @@ def test_a_policy_and_a_rule_file_of_one_version_do_not_meet(
         (rule_file(feeds=["payments"]), "line 3: `rules.0.feeds.0` is payments, which no feature"),
         (rule_file(kind="A"), "line 3: `rules.0.kind`"),
         ("version: x\nrules: [", "not YAML"),
-        (builtin_rules() + "# changed\n", "version sentinels-2 is in use with another text"),
+        (builtin_rules() + "# changed\n", "version sentinels-3 is in use with another text"),
     ],
 )
 def test_a_bad_rule_file_is_a_dead_letter_with_line_and_remedy(
@@ -225,7 +225,7 @@ def test_rules_govern_from_their_place_in_the_log_and_are_named_in_what_is_said(
     assert [reason.feature for reason in alert.reasons] == ["cancel_share_28d"]
     versions = [assessment.rules_version for assessment in shop.assessments]
     assert versions == sorted(versions, reverse=True)
-    assert set(versions) == {"sentinels-2", "mine-1"}
+    assert set(versions) == {"sentinels-3", "mine-1"}
 
 
 def test_rules_outlive_a_checkpoint_and_so_does_what_must_last() -> None:
@@ -319,7 +319,7 @@ def test_a_merchant_on_whom_nothing_fires_is_looked_at_by_no_rule(
 def test_a_policy_that_freezes_on_kinds_without_a_rule_is_counted() -> None:
     shop = Shop()
     assert shop.scoring.stats["freeze_kinds_without_rule"] == 0
-    shop.publish(builtin_rules().replace("version: sentinels-2", "version: same-again"))
+    shop.publish(builtin_rules().replace("version: sentinels-3", "version: same-again"))
     assert shop.scoring.stats["freeze_kinds_without_rule"] == 0
     shop.publish(rule_file())
     assert shop.scoring.stats["freeze_kinds_without_rule"] == 4

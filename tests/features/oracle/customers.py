@@ -6,6 +6,7 @@ from tests.features.oracle.counterparties import Counterparties
 from tests.features.oracle.history import (
     COUNT_MAX,
     DAY_MS,
+    DAYS_HELD,
     SALES,
     SHORT_HELD,
     WEEKS_HELD,
@@ -26,6 +27,8 @@ from tests.features.oracle.history import (
 from tests.features.oracle.sales import net_orders, sales_count
 
 USUAL_WEEKS = (13, 5)
+LAG_MAX, LAG_PARTS, LAG_MEMORY = 60, 1024, 16
+"""Longest lag of a dispute, parts of a day in which its mean is kept, disputes that make it."""
 
 
 def week_orders(history: History) -> Tally:
@@ -91,6 +94,30 @@ def _refunds(history: History, as_of: int, last: int) -> Value:
     return share(back, over(net_orders(history), today - last + 1, today) + back)
 
 
+def dispute_lag(history: History) -> int:
+    """The usual days from an order to its dispute: a mean that decays, rounded half up."""
+    mean, known = 0, 0
+    for event in history.of("order.disputed"):
+        if event.original_at is not None:
+            known = min(known + 1, LAG_MEMORY)
+            lag = min(event.day - event.original_day, LAG_MAX)
+            mean += (lag * LAG_PARTS - mean) // known
+    return (2 * mean + LAG_PARTS) // (2 * LAG_PARTS)
+
+
+def _lagged(history: History, as_of: int) -> Values:
+    names = ("dispute_share_lagged_28d", "dispute_share_lagged_7d")
+    today = as_of // DAY_MS
+    last = today - dispute_lag(history)
+    disputed = history.days(["order.disputed"], held=SHORT_HELD, most=COUNT_MAX)
+    sold = history.days(SALES, held=DAYS_HELD, most=COUNT_MAX)
+    month = share(over(disputed, today - 27, today), over(sold, last - 27, last))
+    if month is None:
+        return dict.fromkeys(names)
+    week = (over(disputed, today - 6, today) + 10 * month) / (over(sold, last - 6, last) + 10)
+    return dict(zip(names, (month, min(week, Fraction(1))), strict=True))
+
+
 def customers(history: History, as_of: int) -> Values:
     """All features of the module ``features.families.customers``."""
     today = as_of // DAY_MS
@@ -110,6 +137,7 @@ def customers(history: History, as_of: int) -> Values:
         "cancel_share_28d": share(over(cancelled, *month), over(paid, *month)),
         "dispute_share_28d": share(over(disputed, *month), sales_count(history, as_of, 28)),
         "dispute_share_usual": share(usual(week_disputes, as_of), usual(week_sales, as_of)),
+        **_lagged(history, as_of),
         **_reviews(history, as_of),
         "buyers_estimate": buyers.estimate(),
         "buyer_top_share": buyers.top_share(),

@@ -93,6 +93,7 @@ _ORDERED_AT = frozenset(
     (
         "order.cancelled",
         "order.refunded",
+        "order.disputed",
         "shipment.dispatched",
         "shipment.delivered",
         "settlement.received",

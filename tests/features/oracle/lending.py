@@ -15,6 +15,7 @@ HELD = 64
 """Loans, open dues and settled dues held."""
 EARLIEST_MS, LATEST_MS = -30 * DAY_MS, 120 * DAY_MS
 AHEAD_DAYS = 28
+DELAYS_LISTED, DELAYS_MIN, EARLIER_MIN = 8, 4, 4
 
 
 @dataclass
@@ -195,6 +196,21 @@ class Ledger:
         self.open = [due for due in self.open if name is not None and due.loan != name]
 
 
+def delay_rise(paid: list[tuple[int, int]]) -> Fraction | None:
+    """CUSUM in days of the delays paid last; ``paid`` are times of payment with their delays."""
+    if len(paid) < DELAYS_MIN:
+        return None
+    by_payment = sorted(paid, key=lambda each: each[0])
+    earlier, late = by_payment[:-DELAYS_LISTED], by_payment[-DELAYS_LISTED:]
+    usual = Fraction()
+    if len(earlier) >= EARLIER_MIN:
+        usual = max(Fraction(sum(delay for _, delay in earlier), len(earlier)), usual)
+    total = Fraction()
+    for _, delay in late:
+        total = max(total + min((delay - usual) / DAY_MS, Fraction(15)) - 1, Fraction())
+    return total
+
+
 def lending(lines: Sequence[LogLine], as_of: int, limit_minor: int) -> Values:
     """All features of the module ``features.families.lending``, of one merchant's lines."""
     ledger = Ledger()
@@ -222,5 +238,8 @@ def lending(lines: Sequence[LogLine], as_of: int, limit_minor: int) -> Values:
         "repayment_late_share": ratio(late + len(past), len(ledger.paid) + len(past)),
         "repayment_delay_mean_days": ratio(sum(delays), len(delays) * DAY_MS),
         "repayment_delay_last_days": Fraction(last[-1], DAY_MS) if last else None,
+        "repayment_delay_cusum_days": delay_rise(
+            [(at, delay) for (at, _), delay in zip(ledger.paid, delays, strict=True)]
+        ),
         "loans_settled_count": ledger.settled,
     }

@@ -1,5 +1,7 @@
 """Logistics: delays, lost and late parcels, overdue shipments, sales without shipments."""
 
+from fractions import Fraction
+
 from tests.features.oracle.history import (
     COUNT_MAX,
     DAY_MS,
@@ -60,12 +62,31 @@ def _parcels(history: History, today: int, parcels: Parcels, sent: int) -> Value
     return found
 
 
-def _promises(as_of: int, parcels: Parcels) -> Values:
+def _late_expected(history: History, today: int, parcels: Parcels, overdue: int) -> Value:
+    promised = [
+        event
+        for event in history.of("shipment.delivered")
+        if event.line.promised_at is not None
+        and event.day > history.head - SHORT_HELD
+        and today - 27 <= event.day <= today
+    ]
+    late = sum(event.day > event.promised_day for event in promised) + overdue
+    orders = over(parcels.orders, today - 27, today) - over(parcels.cancelled, today - 27, today)
+    return Fraction(late + 1, len(promised) + overdue + 10) * max(orders, 0) / 2
+
+
+def _promises(history: History, as_of: int, parcels: Parcels) -> Values:
     """A day has ended from its last millisecond on."""
     last = (as_of + 1) // DAY_MS - 1
     open_of_28 = over(parcels.promised, last - 27, last)
     return {
         "overdue_shipments": over(parcels.promised, last - 41, last)
+        if parcels.any_promise
+        else None,
+        "promises_due_14d": over(parcels.promised, last + 1, last + 14)
+        if parcels.any_promise
+        else None,
+        "late_orders_expected_14d": _late_expected(history, as_of // DAY_MS, parcels, open_of_28)
         if parcels.any_promise
         else None,
         "overdue_shipment_share": share(open_of_28, over(parcels.made, last - 27, last)),
@@ -125,5 +146,5 @@ def logistics(history: History, as_of: int) -> Values:
         "parcels_without_orders_share": _without_orders(history, today, parcels, sent),
     }
     found |= _parcels(history, today, parcels, sent)
-    found |= _promises(as_of, parcels)
+    found |= _promises(history, as_of, parcels)
     return found | _unshipped(history, today, parcels)

@@ -106,6 +106,19 @@ def _hour_profile(history: History) -> list[int]:
     return profile
 
 
+def _total(history: History) -> int:
+    """Turnover over all that ever counted."""
+    views = (
+        ("order.paid", ("order.cancelled", "order.refunded")),
+        ("invoice.issued", ("invoice.voided",)),
+    )
+    net = (
+        sum(e.amount for e in history.of(sold)) - sum(e.amount for e in history.of(*back))
+        for sold, back in views
+    )
+    return max(*net, 0)
+
+
 def level(history: History, as_of: int, turnover: Turnover, first: int | None) -> Values:
     """How much is sold; ``first`` is the day of the first sale."""
     found: Values = dict.fromkeys(
@@ -114,6 +127,7 @@ def level(history: History, as_of: int, turnover: Turnover, first: int | None) -
             "turnover_7d_minor",
             "turnover_28d_minor",
             "turnover_92d_minor",
+            "turnover_total_minor",
             "turnover_usual_28d_minor",
             "daily_sales_median_28d_minor",
             "sales_count_7d",
@@ -125,6 +139,7 @@ def level(history: History, as_of: int, turnover: Turnover, first: int | None) -
     found["gross_sales_24h_minor"] = sum(_hours(history, as_of, 1, 24, k, True) for k in SALES)
     for days in (7, 28, 92):
         found[f"turnover_{days}d_minor"] = turnover.over(1, days)
+    found["turnover_total_minor"] = _total(history)
     known = [n for n in range(29, 85) if turnover.day_of(n) >= first]
     if len(known) >= 28:
         usual = Fraction(turnover.over(29, known[-1]) * 28, len(known))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from features.catalogue import CATALOGUE
 from features.lines import LogLine
 from tests.features.oracle.cash import cash
+from tests.features.oracle.change import change
 from tests.features.oracle.customers import customers
 from tests.features.oracle.history import History, Values
 from tests.features.oracle.invoices import invoices
@@ -28,7 +29,7 @@ def oracle_values(
     history = History(lines, merchant)
     found: Values = dict.fromkeys(OWN)
     if history.events:
-        for family in (sales, customers, logistics, cash, invoices, signals):
+        for family in (sales, customers, logistics, cash, invoices, signals, change):
             found |= family(history, as_of)
     found |= lending(history.lending, as_of, limit_minor)
     assert found.keys() == set(OWN), found.keys() ^ set(OWN)
