@@ -15,6 +15,7 @@ from river import anomaly
 from detectors.anomaly_inputs import INPUTS, Rows
 from detectors.anomaly_kernel import scale_rows
 from detectors.anomaly_model import (
+    BLANK_FOREST,
     BRANCHES,
     HEIGHT,
     TREES,
@@ -47,7 +48,7 @@ def fit_forest(
     usual. ``name`` seeds the trees, so that they split alike at every fit. Times are those of the
     first and the last row (epoch milliseconds).
     """
-    taught, held_out = rows[::2], rows[1::2]
+    taught, held_out = np.ascontiguousarray(rows[::2]), np.ascontiguousarray(rows[1::2])
     medians, spreads = scale_of(taught)
     used = [place for place, spread in enumerate(spreads) if spread > 0]
     if not used or not len(held_out):
@@ -60,21 +61,19 @@ def fit_forest(
     for row in units[:, used].tolist():
         trees.learn_one(dict(zip(used, row, strict=True)))
     nodes = [_by_depth(tree) for tree in trees.trees]
-    unscaled = Forest(
+    unscaled = structs.replace(
+        BLANK_FOREST,
         medians=tuple(medians),
         spreads=tuple(spreads),
         places=tuple(node.feature for tree in nodes for node in tree[:BRANCHES]),
         cuts=tuple(node.threshold for tree in nodes for node in tree[:BRANCHES]),
         masses=tuple(node.r_mass for tree in nodes for node in tree),
         rows=len(taught),
-        strangeness=Scale(0.0, 1.0),
-        own_distance=Scale(0.0, 1.0),
-        excesses=(0.0,),
         trained_from=trained_from,
         trained_until=trained_until,
         seed=seed,
     )
-    return _calibrated(unscaled, held_out, own[1::2])
+    return _calibrated(unscaled, held_out, np.ascontiguousarray(own[1::2]))
 
 
 def _calibrated(forest: Forest, rows: Rows, own: Floats) -> Forest:

@@ -134,16 +134,16 @@ def measure_excess(
 
     Of two measures, each less its median and over its spread: minus the log of the share of the
     greatest mass, and the distance from the own usual; NaN where a measure is not available.
-    ``scales`` are the medians and spreads of both.
+    ``scales`` are median and spread of each measure, by forest.
     """
     for i in range(totals.size):
         k = which[i]
         out[i, 0] = out[i, 1] = np.nan
         if known[i] >= known_min:
             strangeness = -math.log(totals[i] / most[k] + EMPTY)
-            out[i, 0] = (strangeness - scales[k, 0]) / scales[k, 1]
+            out[i, 0] = (strangeness - scales[k, 0, 0]) / scales[k, 0, 1]
         if own[i] == own[i]:
-            out[i, 1] = (own[i] - scales[k, 2]) / scales[k, 3]
+            out[i, 1] = (own[i] - scales[k, 1, 0]) / scales[k, 1, 1]
 
 
 @entry

@@ -46,6 +46,8 @@ CHANGE_MIN = 0.05
 """A version is due when the scores of some segment's window would change by so much on average."""
 CHUNK = 32
 """Rows that are written together when one of them changes; ``WINDOW`` is a multiple."""
+FOREST, HEAD = -1, -2
+"""What else of a window is written by itself."""
 
 
 class Seen(Struct, frozen=True, array_like=True):
@@ -108,10 +110,8 @@ class AnomalyLearning:
     """Windows of the segments, and the version in force.
 
     ``windows`` has the one of all merchants first. ``touched`` names what changed since it was last
-    cleared: place of the window, and place of the row or ``FOREST`` or ``HEAD``.
+    cleared: place of the window, and number of the chunk of rows or ``FOREST`` or ``HEAD``.
     """
-
-    FOREST, HEAD = -1, -2
 
     def __init__(self) -> None:
         self.windows = [Window(segment=None)]
@@ -131,12 +131,12 @@ class AnomalyLearning:
         seen = Seen(at, numbers.astype("<f4").tobytes())
         for number in self._places(segment, at):
             window = self.windows[number]
-            self.touched[number, window.add(seen)] = None
-            self.touched[number, self.HEAD] = None
+            self.touched[number, window.add(seen) // CHUNK] = None
+            self.touched[number, HEAD] = None
             if window.is_due:
                 window.refit()
                 window.moved = window.moved or self._has_moved(window)
-                self.touched[number, self.FOREST] = None
+                self.touched[number, FOREST] = None
 
     def is_due(self) -> bool:
         """Whether a version is to be published now."""
@@ -172,7 +172,7 @@ class AnomalyLearning:
         self.published, self.published_at = model, self.latest
         for number, window in enumerate(self.windows):
             window.moved = False
-            self.touched[number, self.HEAD] = None
+            self.touched[number, HEAD] = None
         return model
 
     def _places(self, segment: str, at: int) -> Iterator[int]:
@@ -188,7 +188,7 @@ class AnomalyLearning:
         number = min(range(1, len(self.windows)), key=lambda i: self.windows[i].last_at)
         if self.windows[number].last_at < at - ABANDONED_MS:
             self.windows[number] = Window(segment=segment)
-            self.touched[number, self.FOREST] = None
+            self.touched[number, FOREST] = None
             yield number
 
     def _has_moved(self, window: Window) -> bool:

@@ -24,7 +24,7 @@ from features.catalogue import FEATURE_VERSION
 SCHEMA: Literal["tideline.anomaly/1"] = "tideline.anomaly/1"
 TREES = 10
 HEIGHT = 6
-BRANCHES = 2**HEIGHT - 1
+BRANCHES: int = 2**HEIGHT - 1
 NODES = 2 * BRANCHES + 1
 SEGMENTS_MAX = 15
 """Segments with a forest of their own: all of them fit a record of Kafka."""
@@ -103,6 +103,23 @@ class AnomalyModel(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
         return {name: i + 1 for i, name in enumerate(self.segments)}
 
 
+BLANK_FOREST = Forest(
+    medians=(0.0,) * len(INPUTS),
+    spreads=(0.0,) * len(INPUTS),
+    places=(0,) * (TREES * BRANCHES),
+    cuts=(0.0,) * (TREES * BRANCHES),
+    masses=(0,) * (TREES * NODES),
+    rows=1,
+    strangeness=Scale(0.0, 1.0),
+    own_distance=Scale(0.0, 1.0),
+    excesses=(0.0,),
+    trained_from=0,
+    trained_until=0,
+    seed=0,
+)
+"""One that was shown nothing."""
+
+
 class Tables(NamedTuple):
     """Forests as ``anomaly_kernel`` reads them."""
 
@@ -130,11 +147,7 @@ def tables_of(forests: Sequence[Forest]) -> Tables:
         np.array([LEAST_SHARE * f.rows for f in forests]),
         np.array([float(most_mass(f.rows)) for f in forests]),
         np.array(
-            [
-                (f.strangeness.median, f.strangeness.spread)
-                + (f.own_distance.median, f.own_distance.spread)
-                for f in forests
-            ]
+            [[(s.median, s.spread) for s in (f.strangeness, f.own_distance)] for f in forests]
         ),
         np.array([excess for f in forests for excess in f.excesses]),
         np.cumsum([len(f.excesses) for f in forests]),

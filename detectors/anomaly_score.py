@@ -20,7 +20,15 @@ from detectors.anomaly import (
 )
 from detectors.anomaly_inputs import INPUTS, Rows, input_rows
 from detectors.anomaly_kernel import count_masses, measure_excess, rank_excess, scale_rows
-from detectors.anomaly_model import AnomalyModel, Floats, Ints, Tables
+from detectors.anomaly_model import (
+    BLANK_FOREST,
+    SCHEMA,
+    AnomalyModel,
+    Floats,
+    Ints,
+    Tables,
+)
+from features.catalogue import FEATURE_VERSION
 
 KNOWN_MIN = 3
 """Inputs of a merchant that must be known for its forest to speak of it."""
@@ -45,14 +53,28 @@ class Anomaly(NamedTuple):
 NO_ANOMALY = Anomaly(None)
 
 
+BLANK = AnomalyModel(
+    schema=SCHEMA,
+    version="blank",
+    feature_version=FEATURE_VERSION,
+    inputs=INPUTS,
+    pooled=BLANK_FOREST,
+    segments={},
+    n_learned=0,
+    trained_until=0,
+    river_version="",
+    parameters={},
+    parent=None,
+)
+"""A version that was shown nothing: it takes the way of any other, so code can be loaded by it."""
+
+
 def anomaly_version(model: AnomalyModel | None) -> str:
     """The version that speaks; without a model, the robust distance."""
     return ROBUST_DISTANCE if model is None else model.version
 
 
-def judge(
-    model: AnomalyModel | None, vectors: Floats, segments: Sequence[str]
-) -> list[Anomaly]:
+def judge(model: AnomalyModel | None, vectors: Floats, segments: Sequence[str]) -> list[Anomaly]:
     """Of each of ``vectors`` (catalogue order, NaN = not available), a merchant of ``segments``.
 
     Without a model the distance from the own usual speaks, which is no quantile.

@@ -6,7 +6,7 @@ from itertools import chain
 
 from msgspec import Struct, structs
 
-from detectors.anomaly import anomaly_score
+from detectors.anomaly_score import NO_ANOMALY, Anomaly
 from detectors.checks import AnyOf, Check, place
 from detectors.default_risk import Model, score
 from detectors.facts import FACTS
@@ -41,6 +41,7 @@ class Verdict(Struct, kw_only=True, frozen=True, gc=False):
     anomaly_score: float | None
     band: Band
     reasons: list[Reason]
+    unusual: tuple[str, ...] = ()
 
 
 def assess(
@@ -50,6 +51,7 @@ def assess(
     *,
     as_of: int,
     currency: Currency = None,
+    anomaly: Anomaly = NO_ANOMALY,
 ) -> Verdict:
     """Judge one merchant. ``vector`` is in catalogue order, NaN = not available.
 
@@ -59,7 +61,8 @@ def assess(
     Reasons, at most ``REASONS_MAX``, none twice: what rules found, most severe first; then what
     moved the model towards risk, largest first; then what moved it away. The first four are what an
     adverse-action notice may state (12 CFR 1002.9 and its commentary). ``as_of`` is the event
-    time (epoch milliseconds); ``currency`` shapes texts alone.
+    time (epoch milliseconds); ``currency`` shapes texts alone. ``anomaly`` is what
+    ``anomaly_score.judge`` found; it moves neither probability nor band, and so is no reason.
     """
     values = as_floats(vector)
     if not HISTORY.met(values):
@@ -68,9 +71,10 @@ def assess(
     ranked = chain(_rule_reasons(hits), _model_reasons(values, contributions, currency))
     return Verdict(
         probability_of_default=probability,
-        anomaly_score=anomaly_score(values),
+        anomaly_score=anomaly.score,
         band=band_of(probability),
         reasons=_first(ranked),
+        unusual=anomaly.unusual,
     )
 
 

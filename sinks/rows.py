@@ -100,6 +100,8 @@ def _assessment(value: bytes) -> Row:
         a.feature_version,
         a.outcome,
         a.rules_version,
+        a.anomaly_version,
+        a.unusual,
     )
 
 
@@ -207,7 +209,7 @@ TABLES: dict[str, Table] = {
         "assessments",
         "assessment_id merchant_id as_of segment trigger probability_of_default horizon_days"
         " anomaly_score band exposure_minor currency reasons features causes model_version"
-        " policy_version feature_version outcome rules_version",
+        " policy_version feature_version outcome rules_version anomaly_version unusual",
         {"as_of": _TIME_MS, "horizon_days": _UINT16, "exposure_minor": _INT64},
         _assessment,
     ),

@@ -2,7 +2,8 @@
 
 A pure object over ``risk.assessments``. Good outcomes wait until bad ones of the same age are
 known, labels pass the quarantine, the contest of champion and challengers decides, and while the
-score drifts nothing is promoted. Scoring never learns; it uses the versions published here, from
+score drifts nothing is promoted. What is usual is learnt without outcomes (see
+``streams.anomaly_learner``). Scoring never learns; it uses the versions published here, from
 the place in the log where they are activated. State is a set of keyed items, of which each
 transaction writes those that changed.
 """
@@ -14,6 +15,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from detectors.anomaly_model import encode_anomaly
 from detectors.bins import BIN_NAMES, binned, feature_of
 from detectors.contest import Contest
 from detectors.default_risk import ModelError, encode_model
@@ -27,7 +29,9 @@ from schemas.codec import encode
 from schemas.digests import content_digest
 from schemas.events import GLOBAL_MERCHANT, ModelActivated
 from schemas.outputs import Assessment
-from streams.records import Output, Record
+from streams.anomaly_learner import PREFIX as ANOMALY
+from streams.anomaly_learner import AnomalyLearner
+from streams.records import Output, Record, model_kind
 
 DAY_MS = 86_400_000
 SNAPSHOT_EVERY_MS = 28 * DAY_MS
@@ -97,6 +101,7 @@ class Learner:
         self.contest = Contest()
         self.quarantine = Quarantine()
         self.drift = Drift()
+        self.anomaly = AnomalyLearner()
         self._ripening: list[Held] = []
         self._snapshots: dict[str, list[Snapshot]] = {}
         self._changed: dict[str, None] = {}
@@ -110,6 +115,7 @@ class Learner:
             outputs += self._take_outcome(assessment)
         else:
             self._remember(assessment)
+            outputs += self._learn_usual(assessment)
         return outputs
 
     def psi(self) -> dict[str, float]:
@@ -134,11 +140,14 @@ class Learner:
             items.append((_DRIFT_KEY, msgspec.msgpack.encode(self.drift)))
         self._changed.clear()
         self._contest_changed = self._drift_changed = False
-        return items
+        return items + self.anomaly.dirty()
 
     def restore(self, items: dict[bytes, bytes]) -> None:
         """State as of the last commit, from the last value of every key."""
+        self.anomaly.restore({k: raw for k, raw in items.items() if k.startswith(ANOMALY)})
         for key, raw in items.items():
+            if key.startswith(ANOMALY):
+                continue
             if key == _CONTEST_KEY:
                 state = msgspec.msgpack.decode(raw, type=_State)
                 self.contest = Contest.restore(state.contest)
@@ -218,6 +227,12 @@ class Learner:
             return []
         return self._publish(winner, label.at)
 
+    def _learn_usual(self, assessment: Assessment) -> list[Output]:
+        model = self.anomaly.take(assessment)
+        if model is None:
+            return []
+        return self._announce(model.version, encode_anomaly(model), model.trained_until)
+
     def _publish(self, name: str, at: int) -> list[Output]:
         version = f"default-risk-{self.counters.published + 1}"
         try:
@@ -227,13 +242,17 @@ class Learner:
         self.counters.published += 1
         # Another model gives other scores; from here on they are compared with its own first ones.
         self.drift, self._drift_changed = Drift(), True
-        raw = encode_model(model)
+        return self._announce(version, encode_model(model), at)
+
+    def _announce(self, version: str, raw: bytes, at: int) -> list[Output]:
+        """A version of any model, and its activation."""
         activation = ModelActivated(
             event_id=f"activate-{version}-{content_digest(raw)}",
             merchant_id=GLOBAL_MERCHANT,
             occurred_at=at,
             version=version,
             digest=content_digest(raw),
+            artifact=model_kind(version),
         )
         return [
             Output(topics.MODELS, 0, version.encode(), raw),

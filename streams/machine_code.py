@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from detectors.anomaly_score import BLANK, judge
 from detectors.assess import HISTORY
 from features.catalogue import NAMES
 from features.engine import EngineConfig, FeatureEngine
@@ -29,3 +30,4 @@ def load_machine_code() -> None:
         vectors = np.zeros((1, len(NAMES)))
         json_texts(vectors)
         HISTORY.met_by_each(vectors)
+        judge(BLANK, vectors, [""])

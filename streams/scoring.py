@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128
 
 from credit.decide import command, decide
+from detectors.anomaly_score import Anomaly, judge
 from detectors.assess import HISTORY, Verdict, assess, without_history
 from detectors.holds import standing
 from detectors.lasting import lasting
@@ -228,10 +229,11 @@ class Scoring:
 
     def _control(self, line: LogLine) -> None:
         if line.type in ("policy.activated", "model.activated"):
-            kind = "model" if line.type == "model.activated" else line.artifact or "policy"
+            is_model = line.type == "model.activated"
+            kind = line.artifact or ("model" if is_model else "policy")
             if not self._versions.activate(kind, str(line.version), str(line.digest)):
                 self.stats["models_refused"] += 1
-            elif kind != "model" and (lacking := self._versions.kinds_without_rule()):
+            elif not is_model and (lacking := self._versions.kinds_without_rule()):
                 self.stats["freeze_kinds_without_rule"] += len(lacking)
         elif line.type in ("automation.pause", "automation.resume"):
             self.paused = line.type == "automation.pause"
@@ -303,7 +305,8 @@ class Scoring:
         vectors = self._vectors[: len(waiting)]
         slots = np.fromiter(self._waiting, np.int64, len(waiting))
         self._waiting.clear()
-        self.engine.compare(slots, [each.ledger.segment for each in waiting], vectors)
+        segments = [each.ledger.segment for each in waiting]
+        self.engine.compare(slots, segments, vectors)
         looked_at = zip(
             waiting,
             vectors,
@@ -311,10 +314,11 @@ class Scoring:
             self._versions.rules.firing.met_by_each(vectors),
             HISTORY.met_by_each(vectors),
             vectors[:, _TENURE].tolist(),
+            judge(self._versions.anomaly, vectors, segments),
             strict=True,
         )
-        for each, vector, text, fires, known, tenure_days in looked_at:
-            self._assess(each, vector, text, fires, known, tenure_days)
+        for each, vector, text, fires, known, tenure_days, anomaly in looked_at:
+            self._assess(each, vector, text, fires, known, tenure_days, anomaly)
 
     def _assess(
         self,
@@ -324,6 +328,7 @@ class Scoring:
         fires: bool,
         known: bool,
         tenure_days: float,
+        anomaly: Anomaly,
     ) -> None:
         due, line, ledger, applied, _, held, exposure_minor = waiting
         at, versions = due.as_of, self._versions
@@ -333,7 +338,9 @@ class Scoring:
         if fires or ledger.met_since:
             hits = self._fire(values if fires else None, ledger, at, held, currency)
         if known:
-            verdict = assess(values, versions.model, hits, as_of=at, currency=currency)
+            verdict = assess(
+                values, versions.model, hits, as_of=at, currency=currency, anomaly=anomaly
+            )
         else:
             verdict = without_history(tenure_days, hits)
         if line is None:
@@ -417,6 +424,8 @@ class Scoring:
             causes=case.causes,
             **self._versions.stamps,
             outcome=outcome,  # type: ignore[arg-type]
+            anomaly_version=self._versions.anomaly_version,
+            unusual=verdict.unusual,
         )
         self._emit(topics.ASSESSMENTS, case.merchant, assessment)
         self.stats[f"assessments.{verdict.band}"] += 1

@@ -1,8 +1,11 @@
-"""The versions in force at a place in the log: policy, rules and model."""
+"""The versions in force at a place in the log: policy, rules and models."""
 
 from msgspec import Struct
 
 from credit.policy import Policy, load_policy
+from detectors.anomaly import ROBUST_DISTANCE
+from detectors.anomaly_model import AnomalyModel, decode_anomaly
+from detectors.anomaly_score import anomaly_version
 from detectors.default_risk import Model, ModelError, decode_model
 from detectors.rule_loading import load_rules
 from detectors.rules import RuleBook
@@ -26,16 +29,25 @@ class Named(Struct, kw_only=True, frozen=True):
 
 
 class Versions:
-    """Policy, rules and model; changed by activations alone."""
+    """Policy, rules and models; changed by activations alone.
+
+    ``anomaly`` is None while the robust distance speaks for the anomaly models.
+    """
 
     def __init__(self, artifacts: Artifacts, genesis: Genesis) -> None:
         self.policy: Policy = load_policy(genesis.policy_text)
         self.rules: RuleBook = load_rules(genesis.rules_text)
         self.model: Model = genesis.model
+        self.anomaly: AnomalyModel | None = None
         self._artifacts = artifacts
-        self._digests = {"policy": "", "rules": "", "model": ""}
+        self._digests = {"policy": "", "rules": "", "model": "", "anomaly": ""}
         self.stamps: dict[str, str] = self._stamps()
         """What an output is stamped with, so that it can be computed again."""
+
+    @property
+    def anomaly_version(self) -> str:
+        """Version of the anomaly score."""
+        return anomaly_version(self.anomaly)
 
     def activate(self, kind: str, version: str, digest: str) -> bool:
         """Put a published version in force; False where this code cannot read a model.
@@ -51,12 +63,20 @@ class Versions:
             self.rules = load_rules(raw.decode())
         else:
             try:
-                self.model = decode_model(raw)
+                self._activate_model(kind, version, raw)
             except ModelError:
                 return False
         self._digests[kind] = digest
         self.stamps = self._stamps()
         return True
+
+    def _activate_model(self, kind: str, version: str, raw: bytes) -> None:
+        if kind != "anomaly":
+            self.model = decode_model(raw)
+        elif version == ROBUST_DISTANCE:
+            self.anomaly = None
+        else:
+            self.anomaly = decode_anomaly(raw)
 
     def kinds_without_rule(self) -> list[str]:
         """Kinds that the policy freezes on and the rules lack: no alert of theirs ever comes."""
@@ -68,6 +88,7 @@ class Versions:
             "policy": self.policy.version,
             "rules": self.rules.version,
             "model": self.model.version,
+            "anomaly": self.anomaly_version,
         }
         return {
             kind: Named(version=version, digest=self._digests[kind])
