@@ -18,6 +18,7 @@ from detectors.anomaly_model import (
     BLANK_FOREST,
     BRANCHES,
     HEIGHT,
+    SPREAD_MIN,
     TREES,
     Floats,
     Forest,
@@ -35,8 +36,9 @@ same, quartiles and deciles are one number."""
 
 SCALE_LEVEL = 0.95
 """Quantile whose distance from the median is the unit of a measure."""
-STRANGENESS_MIN, DISTANCE_MIN = 0.1, 0.5
-"""Least spread of the measures: in units of the log of a share of mass, and of noise."""
+STRANGENESS_MIN, DISTANCE_MIN = 0.1, 0.1
+"""Least spread of the measures: of the log of a share of mass, and of distances in spreads or in
+noise."""
 
 
 def fit_forest(
@@ -56,7 +58,15 @@ def fit_forest(
     seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest())
     units = np.empty_like(taught)
     here = np.zeros(len(taught), np.int64)
-    scale_rows(taught, here, np.array([medians]), np.array([spreads]), units, np.empty_like(here))
+    scale_rows(
+        taught,
+        here,
+        np.array([medians]),
+        np.array([spreads]),
+        units,
+        np.empty_like(here),
+        np.empty(len(here)),
+    )
     trees = anomaly.HalfSpaceTrees(TREES, HEIGHT, window_size=len(taught), seed=seed)
     for row in units[:, used].tolist():
         trees.learn_one(dict(zip(used, row, strict=True)))
@@ -77,13 +87,14 @@ def fit_forest(
 
 
 def _calibrated(forest: Forest, rows: Rows, own: Floats) -> Forest:
-    """The forest with the scales of both measures, and their greater one of every row."""
+    """The forest with the scales of the measures, and the greatest of them of every row."""
     here = np.zeros(len(rows), np.int64)
     plain = excess_of(tables_of([forest]), here, rows, own)
     forest = structs.replace(
         forest,
         strangeness=_scale(plain[:, 0], STRANGENESS_MIN),
-        own_distance=_scale(plain[:, 1], DISTANCE_MIN),
+        distance=_scale(plain[:, 1], DISTANCE_MIN),
+        own_distance=_scale(plain[:, 2], DISTANCE_MIN),
     )
     excess = np.fmax.reduce(excess_of(tables_of([forest]), here, rows, own), axis=1)
     known = excess[np.isfinite(excess)]
@@ -113,7 +124,8 @@ def scale_of(rows: Rows) -> tuple[list[float], list[float]]:
         low, first, median, third, high = np.quantile(known, (0.1, 0.25, 0.5, 0.75, 0.9)).tolist()
         medians[place] = median
         deviation = DEVIATION_SHARE * _deviation(known)
-        spreads[place] = max(third - first, (high - low) / 2, deviation)
+        spread = max(third - first, (high - low) / 2, deviation)
+        spreads[place] = spread if spread >= SPREAD_MIN else 0.0
     return medians, spreads
 
 

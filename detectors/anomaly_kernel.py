@@ -20,6 +20,10 @@ NOTHING = 0.01
 IDENTITY, LOG1P, ASINH = 0, 1, 2
 IDENTITY_MAX = 100.0
 """Shares and ratios lie within; beyond it they say no more."""
+FAR = 10.0
+"""Spreads from the median beyond which an input says no more."""
+KNOWN_MIN = 3
+"""Inputs of a merchant that must be known to compare it with its segment."""
 EMPTY = 1e-4
 """Added to a share of the mass, which has no logarithm where it is 0."""
 
@@ -54,10 +58,12 @@ def own_parts(
             parts[i, PARTS - 1] = max(math.log2((silence + 1) / (gap + 1)), 0.0)
         squares, known = 0.0, 0
         for p in range(PARTS):
-            if parts[i, p] == parts[i, p]:
+            if math.isfinite(parts[i, p]):
                 part = min(abs(parts[i, p]), part_max)
                 squares += part * part
                 known += 1
+            else:
+                parts[i, p] = np.nan
         total[i] = math.sqrt(squares / known) if known >= parts_min else np.nan
 
 
@@ -81,22 +87,29 @@ def read_rows(vectors: Any, places: Any, transforms: Any, out: Any) -> None:
 
 
 @entry
-def scale_rows(rows: Any, which: Any, medians: Any, spreads: Any, out: Any, known: Any) -> None:
+def scale_rows(
+    rows: Any, which: Any, medians: Any, spreads: Any, out: Any, known: Any, distances: Any
+) -> None:
     """Inputs within 0-1: the median is 0.5, one spread from it 0.25 or 0.75.
 
-    What is not known, or has no spread, is 0.5 too; ``known`` counts the others. ``which`` is the
-    place of each row's scale.
+    What is not known, or has no spread, is 0.5 too; ``known`` counts the others. A distance is the
+    root of the mean square of inputs in spreads from the median, each at most ``FAR``. ``which`` is
+    the place of each row's scale.
     """
     for i in range(rows.shape[0]):
         k = which[i]
-        count = 0
+        count, used, squares = 0, 0, 0.0
         for j in range(rows.shape[1]):
             out[i, j] = 0.5
-            if spreads[k, j] > 0 and rows[i, j] == rows[i, j]:
-                t = (rows[i, j] - medians[k, j]) / spreads[k, j]
-                out[i, j] = 0.5 + 0.5 * t / (1.0 + abs(t))
-                count += 1
+            if spreads[k, j] > 0:
+                used += 1
+                if rows[i, j] == rows[i, j]:
+                    t = (rows[i, j] - medians[k, j]) / spreads[k, j]
+                    out[i, j] = 0.5 + 0.5 * t / (1.0 + abs(t))
+                    squares += min(t * t, FAR * FAR)
+                    count += 1
         known[i] = count
+        distances[i] = math.sqrt(squares / max(used, 1))
 
 
 @entry
@@ -128,27 +141,28 @@ def count_masses(
 
 @entry
 def measure_excess(
-    totals: Any, most: Any, known: Any, known_min: int, own: Any, which: Any, scales: Any, out: Any
+    totals: Any, most: Any, distances: Any, known: Any, own: Any, which: Any, scales: Any, out: Any
 ) -> None:
     """How far rows lie beyond the middle of what a forest was shown, in its own unit.
 
-    Of two measures, each less its median and over its spread: minus the log of the share of the
-    greatest mass, and the distance from the own usual; NaN where a measure is not available.
-    ``scales`` are median and spread of each measure, by forest.
+    Of three measures, each less its median and over its spread: minus the log of the share of the
+    greatest mass, the distance from the segment's usual and that from the own; NaN where a measure
+    is not available. ``scales`` are median and spread of each measure, by forest.
     """
     for i in range(totals.size):
         k = which[i]
-        out[i, 0] = out[i, 1] = np.nan
-        if known[i] >= known_min:
+        out[i, 0] = out[i, 1] = out[i, 2] = np.nan
+        if known[i] >= KNOWN_MIN:
             strangeness = -math.log(totals[i] / most[k] + EMPTY)
             out[i, 0] = (strangeness - scales[k, 0, 0]) / scales[k, 0, 1]
+            out[i, 1] = (distances[i] - scales[k, 1, 0]) / scales[k, 1, 1]
         if own[i] == own[i]:
-            out[i, 1] = (own[i] - scales[k, 1, 0]) / scales[k, 1, 1]
+            out[i, 2] = (own[i] - scales[k, 2, 0]) / scales[k, 2, 1]
 
 
 @entry
 def rank_excess(excess: Any, which: Any, shown: Any, ends: Any, out: Any) -> None:
-    """The greater excess as a quantile: 1 - (held-out ones that reach it + 1) / (all + 1).
+    """The greatest excess as a quantile: 1 - (held-out ones that reach it + 1) / (all + 1).
 
     So of exchangeable rows a share of at most e gets 1 - e or more. Beyond the greatest of all it
     rises on towards 1. ``shown`` holds the held-out ones of every forest, ascending, each to its
@@ -158,8 +172,9 @@ def rank_excess(excess: Any, which: Any, shown: Any, ends: Any, out: Any) -> Non
         k = which[i]
         first, end = ends[k - 1] if k > 0 else 0, ends[k]
         value = excess[i, 0]
-        if not value >= excess[i, 1]:
-            value = excess[i, 1] if excess[i, 1] == excess[i, 1] else value
+        for m in range(1, excess.shape[1]):
+            if excess[i, m] > value or value != value:
+                value = excess[i, m]
         if value != value:
             out[i] = np.nan
             continue

@@ -6,7 +6,6 @@ the split points and masses of River, the scale of the inputs, and what rows tha
 saw came to, by which a score is calibrated.
 """
 
-import math
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -29,6 +28,8 @@ NODES = 2 * BRANCHES + 1
 SEGMENTS_MAX = 15
 """Segments with a forest of their own: all of them fit a record of Kafka."""
 ROWS_MAX = 4096
+SPREAD_MIN = 1e-9
+"""An input that spreads less does not vary."""
 NUMBER_MAX = 1e12
 LEAST_SHARE = 0.1
 """A way ends at a node with less than this share of the rows, as in River (Tan et al., 2011)."""
@@ -53,9 +54,10 @@ class Forest(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     transforms; a spread of 0 means an input that the trees leave out. ``places`` (of inputs) and
     ``cuts`` (on the 0-1 scale; below it goes to the first child) are of each branch, ``masses``
     (rows that came by) of each node, tree by tree; the children of node n are 2n + 1 and 2n + 2.
-    ``strangeness`` and ``own_distance`` scale the two measures of ``anomaly_kernel``, and
-    ``excesses`` are the greater of both of each held-out row, ascending. ``rows`` counts those that
-    the trees saw; times are event times (epoch milliseconds) of the first and the last row.
+    ``strangeness``, ``distance`` and ``own_distance`` scale the three measures of
+    ``anomaly_kernel``, and ``excesses`` are the greatest of them of each held-out row, ascending.
+    ``rows`` counts those that the trees saw; times are event times (epoch milliseconds) of the
+    first and the last row.
     """
 
     medians: tuple[float, ...]
@@ -65,11 +67,17 @@ class Forest(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     masses: tuple[int, ...]
     rows: int
     strangeness: Scale
+    distance: Scale
     own_distance: Scale
     excesses: tuple[float, ...]
     trained_from: int
     trained_until: int
     seed: int
+
+    @property
+    def scales(self) -> tuple[Scale, Scale, Scale]:
+        """Those of the measures, in their order."""
+        return self.strangeness, self.distance, self.own_distance
 
 
 class AnomalyModel(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, dict=True):
@@ -111,6 +119,7 @@ BLANK_FOREST = Forest(
     masses=(0,) * (TREES * NODES),
     rows=1,
     strangeness=Scale(0.0, 1.0),
+    distance=Scale(0.0, 1.0),
     own_distance=Scale(0.0, 1.0),
     excesses=(0.0,),
     trained_from=0,
@@ -146,9 +155,7 @@ def tables_of(forests: Sequence[Forest]) -> Tables:
         np.array([f.masses for f in forests], np.int64).reshape(shape),
         np.array([LEAST_SHARE * f.rows for f in forests]),
         np.array([float(most_mass(f.rows)) for f in forests]),
-        np.array(
-            [[(s.median, s.spread) for s in (f.strangeness, f.own_distance)] for f in forests]
-        ),
+        np.array([[(s.median, s.spread) for s in f.scales] for f in forests]),
         np.array([excess for f in forests for excess in f.excesses]),
         np.cumsum([len(f.excesses) for f in forests]),
     )
@@ -192,8 +199,6 @@ def check_anomaly(model: AnomalyModel) -> None:
         raise ModelError(f"model {name}: `inputs` are not those of this release")
     if len(model.segments) > SEGMENTS_MAX:
         raise ModelError(f"model {name}: more than {SEGMENTS_MAX} `segments`")
-    if not all(math.isfinite(number) for number in model.parameters.values()):
-        raise ModelError(f"model {name}: a parameter is not finite")
     for segment, forest in (("", model.pooled), *model.segments.items()):
         where = f"model {name}: " + (f"segment {segment!r}" if segment else "`pooled`")
         _check_sizes(where, forest)
@@ -220,18 +225,18 @@ def _check_sizes(where: str, forest: Forest) -> None:
 
 
 def _check_numbers(where: str, forest: Forest) -> None:
-    # JSON has no NaN, but 1e999 reads as infinity.
-    scales = forest.strangeness, forest.own_distance
     numbers = (
         *forest.medians,
         *forest.spreads,
         *forest.excesses,
-        *(number for scale in scales for number in (scale.median, scale.spread)),
+        *(number for scale in forest.scales for number in (scale.median, scale.spread)),
     )
     if not all(abs(number) <= NUMBER_MAX for number in numbers):
         raise ModelError(f"{where}: a number is not finite or beyond {NUMBER_MAX:g}")
-    if min(forest.spreads) < 0 or min(scale.spread for scale in scales) <= 0:
-        raise ModelError(f"{where}: a spread below 0, or of a measure not above 0")
+    if not all(spread == 0 or spread >= SPREAD_MIN for spread in forest.spreads):
+        raise ModelError(f"{where}: `spreads` has one that is neither 0 nor {SPREAD_MIN:g} or more")
+    if min(scale.spread for scale in forest.scales) < SPREAD_MIN:
+        raise ModelError(f"{where}: a measure with a spread below {SPREAD_MIN:g}")
     if not all(0 <= place < len(INPUTS) for place in forest.places):
         raise ModelError(f"{where}: `places` has one that no input has")
     if not all(0 <= cut <= 1 for cut in forest.cuts):

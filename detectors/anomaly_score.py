@@ -1,9 +1,11 @@
 """How unusual merchants are: scores of a batch by the version in force, and what makes them so.
 
-Two measures are compared with what a segment shows: how strange a merchant is among its segment,
-by half-space trees, and how far it is from its own usual (see ``detectors.anomaly``). The one that
-lies further beyond the middle of the segment, in the segment's own unit, is the score, as a
-quantile: 0.95 is more unusual than 95 % of the assessments of its segment.
+Three measures are compared with what a segment shows: how strange a merchant is among its segment
+by half-space trees, which see what is odd only together; how far it is from the segment's usual,
+which sees one number far out, as trees hardly do; and how far it is from its own usual (see
+``detectors.anomaly``). The one that lies furthest beyond the middle of the segment, in the
+segment's own unit, is the score, as a quantile: 0.95 is more unusual than 95 % of the assessments
+of its segment.
 """
 
 from collections.abc import Sequence
@@ -14,7 +16,6 @@ import numpy as np
 from detectors.anomaly import (
     PART_FEATURES,
     ROBUST_DISTANCE,
-    Distances,
     distance_scores,
     own_distances,
 )
@@ -30,13 +31,11 @@ from detectors.anomaly_model import (
 )
 from features.catalogue import FEATURE_VERSION
 
-KNOWN_MIN = 3
-"""Inputs of a merchant that must be known for its forest to speak of it."""
 UNUSUAL_FROM = 0.99
 """Score from which on it is said what makes it so high."""
 UNUSUAL_MAX = 3
-PART_MIN = 1.0
-"""Deviation from the own usual, in its noise, below which nothing is said of it."""
+DEVIATION_MIN = 1.0
+"""Deviation from a usual, in spreads or noise, below which nothing is said of it."""
 
 
 class Anomaly(NamedTuple):
@@ -88,59 +87,71 @@ def judge(model: AnomalyModel | None, vectors: Floats, segments: Sequence[str]) 
     which = np.array([model.place_of.get(segment, 0) for segment in segments], np.int64)
     rows = input_rows(vectors)
     excess = excess_of(model.tables, which, rows, distances.total)
-    found = []
-    for i, score in enumerate(rank(model.tables, which, excess).tolist()):
+    scores = rank(model.tables, which, excess).tolist()
+    found = [Anomaly(score) if score == score else NO_ANOMALY for score in scores]
+    for i, score in enumerate(scores):
         if score >= UNUSUAL_FROM:
-            if excess[i, 0] >= excess[i, 1] or excess[i, 1] != excess[i, 1]:
-                unusual = _strange_inputs(model.tables, int(which[i]), rows[i])
-            else:
-                unusual = _own_deviations(distances, i)
-            found.append(Anomaly(score, unusual))
-        else:
-            found.append(Anomaly(score) if score == score else NO_ANOMALY)
+            names = _unusual(model.tables, int(which[i]), rows[i], excess[i], distances.parts[i])
+            found[i] = Anomaly(score, names)
     return found
 
 
-def masses_of(tables: Tables, which: Ints, rows: Rows) -> tuple[Ints, Ints]:
-    """What the masses on the ways of rows add up to, and how many of their inputs are known."""
-    scaled = np.empty_like(rows)
+class Walked(NamedTuple):
+    """What rows came to in their forests: sums of masses, distances, and known inputs."""
+
+    totals: Ints
+    distances: Floats
+    known: Ints
+
+
+def walk(tables: Tables, which: Ints, rows: Rows) -> Walked:
+    """Scale rows and let them go through the trees; ``which`` is the place of each row's forest."""
+    scaled, distances = np.empty_like(rows), np.empty(len(rows))
     totals, known = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
-    scale_rows(rows, which, tables.medians, tables.spreads, scaled, known)
+    scale_rows(rows, which, tables.medians, tables.spreads, scaled, known, distances)
     count_masses(scaled, which, tables.places, tables.cuts, tables.masses, tables.least, totals)
-    return totals, known
+    return Walked(totals, distances, known)
 
 
 def excess_of(tables: Tables, which: Ints, rows: Rows, own: Floats) -> Floats:
-    """Both measures of rows in the unit of their forests, NaN where not available.
+    """The three measures of rows in the unit of their forests, NaN where not available.
 
-    ``which`` is the place of each row's forest, ``own`` its distance from its own usual.
+    ``own`` is the distance of each row from its own usual.
     """
-    totals, known = masses_of(tables, which, rows)
-    excess = np.empty((len(rows), 2))
-    measure_excess(totals, tables.most, known, KNOWN_MIN, own, which, tables.scales, excess)
+    excess = np.empty((len(rows), 3))
+    totals, distances, known = walk(tables, which, rows)
+    measure_excess(totals, tables.most, distances, known, own, which, tables.scales, excess)
     return excess
 
 
 def rank(tables: Tables, which: Ints, excess: Floats) -> Floats:
-    """The greater of both as a quantile of the held-out rows of its forest; NaN where none is."""
+    """The greatest as a quantile of the held-out rows of its forest; NaN where there is none."""
     scores = np.empty(len(which))
     rank_excess(excess, which, tables.excesses, tables.ends, scores)
     return scores
 
 
-def _strange_inputs(tables: Tables, place: int, row: Floats) -> tuple[str, ...]:
-    """Occlusion: what an input does is how much less strange the row is with the median instead."""
-    without = np.repeat(row[None], len(INPUTS) + 1, axis=0)
-    np.fill_diagonal(without, np.nan)
-    totals, _ = masses_of(tables, np.full(len(without), place), without)
-    return _greatest((totals[:-1] - totals[-1]).tolist(), INPUTS, 1)
+def _unusual(
+    tables: Tables, place: int, row: Floats, excess: Floats, parts: Floats
+) -> tuple[str, ...]:
+    """What did most, by the measure that gave the score.
+
+    In trees that is occlusion: how much less strange the row is with the median in the place of an
+    input. Of a distance it is the largest deviations.
+    """
+    measure = int(np.nanargmax(excess))
+    if measure == 0:
+        without = np.repeat(row[None], len(INPUTS) + 1, axis=0)
+        np.fill_diagonal(without, np.nan)
+        totals = walk(tables, np.full(len(without), place), without).totals
+        return _greatest(totals[:-1] - totals[-1], INPUTS, 1)
+    if measure == 1:
+        spreads = tables.spreads[place]
+        deviations = (row - tables.medians[place]) / np.where(spreads > 0, spreads, np.inf)
+        return _greatest(np.abs(deviations), INPUTS, DEVIATION_MIN)
+    return _greatest(np.abs(parts), PART_FEATURES, DEVIATION_MIN)
 
 
-def _own_deviations(distances: Distances, i: int) -> tuple[str, ...]:
-    """The parts of the distance, largest first."""
-    return _greatest(np.nan_to_num(np.abs(distances.parts[i])).tolist(), PART_FEATURES, PART_MIN)
-
-
-def _greatest(effects: list[float], names: Sequence[str], least: float) -> tuple[str, ...]:
-    ranked = sorted((-effect, i) for i, effect in enumerate(effects) if effect >= least)
+def _greatest(effects: Ints | Floats, names: Sequence[str], least: float) -> tuple[str, ...]:
+    ranked = sorted((-e, i) for i, e in enumerate(effects.tolist()) if e >= least)
     return tuple(names[i] for _, i in ranked[:UNUSUAL_MAX])

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from detectors.anomaly_inputs import INPUTS
 from detectors.anomaly_learning import (
     CHUNK,
     FOREST,
@@ -22,20 +23,26 @@ from detectors.anomaly_learning import (
     Window,
 )
 from detectors.anomaly_model import AnomalyModel, Forest
-from features.catalogue import NAMES
+from features.catalogue import FEATURE_VERSION, NAMES
+from schemas.digests import content_digest
 from schemas.outputs import Assessment
 
+_MADE_FOR = content_digest(" ".join((FEATURE_VERSION, *INPUTS)).encode())
 PREFIX = b"anomaly/"
 """Begins the key of every item of this part."""
 
 
 class _Head(Struct, kw_only=True, array_like=True):
-    """All of a window but its rows and its forest, and the event time of learning (epoch ms)."""
+    """All of a window but its rows and its forest, and the event time of learning (epoch ms).
+
+    ``made_for`` names the inputs of the rows: under others they say nothing.
+    """
 
     segment: str | None
     count: int
     moved: bool
     latest: int
+    made_for: str
 
 
 class _Published(Struct, kw_only=True, array_like=True):
@@ -106,13 +113,17 @@ class AnomalyLearner:
                 count=window.count,
                 moved=window.moved,
                 latest=self.learning.latest,
+                made_for=_MADE_FOR,
             )
             return PREFIX + b"head/%d" % number, _encode(head)
         first = part * CHUNK
         return PREFIX + b"rows/%d/%d" % (number, part), _encode(window.rows[first : first + CHUNK])
 
     def restore(self, items: Mapping[bytes, bytes]) -> None:
-        """State as of the last commit; ``items`` are those whose keys begin with ``PREFIX``."""
+        """State as of the last commit; ``items`` are those whose keys begin with ``PREFIX``.
+
+        What was made for other inputs, those of another release, is left out: all warms up again.
+        """
         heads: dict[int, _Head] = {}
         forests: dict[int, Forest | None] = {}
         chunks: dict[tuple[int, int], list[Seen]] = {}
@@ -132,6 +143,9 @@ class AnomalyLearner:
                 number, part = map(int, name.split(b"/"))
                 chunks[number, part] = _decode(raw, type=list[Seen])
         if not heads:
+            return
+        if any(head.made_for != _MADE_FOR for head in heads.values()):
+            self.learning = AnomalyLearning()
             return
         self.learning.latest = max(head.latest for head in heads.values())
         self.learning.windows = [
