@@ -5,10 +5,11 @@ The newest ``WINDOW`` rows of a segment are what its trees know; they are grown 
 segment warms up for ``WARM_UP`` rows; until then, and where it is none of the segments that are
 kept, the forest of all merchants speaks for it. Nothing is kept out of a window, however unusual:
 the score is a rank among all that was seen. One merchant alone cannot make itself normal, since
-whoever calls ``learn`` takes a row of it only every ``LEARN_EVERY_MS``.
+whoever calls ``learn`` takes one row of it in each ``turn_of``.
 """
 
 from collections.abc import Iterator
+from zlib import crc32
 
 import numpy as np
 import river
@@ -34,7 +35,7 @@ from features.catalogue import FEATURE_VERSION
 
 DAY_MS = 86_400_000
 LEARN_EVERY_MS = 7 * DAY_MS
-"""Least event time between two rows of one merchant."""
+"""A merchant gives one row in each of its own weeks."""
 WINDOW = 512
 WARM_UP = 256
 REFIT_EVERY = 128
@@ -42,12 +43,21 @@ ABANDONED_MS = 28 * DAY_MS
 """A segment without a row for so long gives its place to a new one."""
 PACE_MS = DAY_MS
 """Least event time between two versions."""
-CHANGE_MIN = 0.05
+CHANGE_MIN = 0.1
 """A version is due when the scores of some segment's window would change by so much on average."""
 CHUNK = 32
 """Rows that are written together when one of them changes; ``WINDOW`` is a multiple."""
 FOREST, HEAD = -1, -2
 """What else of a window is written by itself."""
+
+
+def turn_of(merchant_id: str, at: int) -> int:
+    """Number of the merchant's own week that ``at`` (epoch ms) lies in.
+
+    Weeks of merchants begin at times of their own, so that a window is of all days of the week also
+    where a log begins with all merchants at once.
+    """
+    return (at + crc32(merchant_id.encode()) % LEARN_EVERY_MS) // LEARN_EVERY_MS
 
 
 class Seen(Struct, frozen=True, array_like=True):

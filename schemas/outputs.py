@@ -64,7 +64,7 @@ class Assessment(Struct, kw_only=True, frozen=True, gc=False):
     outcome: Literal["defaulted", "settled"] | None = None
     rules_version: str = ""
     anomaly_version: str = ""
-    unusual: tuple[str, ...] = ()
+    unusual: list[str] = field(default_factory=list)
 
 
 class Alert(Struct, kw_only=True, frozen=True, gc=False):

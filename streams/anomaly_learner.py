@@ -16,11 +16,11 @@ from detectors.anomaly_learning import (
     CHUNK,
     FOREST,
     HEAD,
-    LEARN_EVERY_MS,
     WINDOW,
     AnomalyLearning,
     Seen,
     Window,
+    turn_of,
 )
 from detectors.anomaly_model import AnomalyModel, Forest
 from features.catalogue import FEATURE_VERSION, NAMES
@@ -63,17 +63,23 @@ class AnomalyLearner:
         self._changed: dict[str, None] = {}
         self._published_changed = False
 
+    @property
+    def learned(self) -> int:
+        """Assessments learnt so far."""
+        return self.learning.windows[0].count
+
     def take(self, assessment: Assessment) -> AnomalyModel | None:
         """Learn from an assessment. Returns a version where one is to be published.
 
-        A merchant counts once in ``LEARN_EVERY_MS``, and only with enough history to be judged.
+        A merchant counts once in each of its turns, and only with enough history to be judged.
         """
         merchant, at = assessment.merchant_id, assessment.as_of
         if assessment.band == "insufficient_history":
             return None
-        if at < self._learnt.get(merchant, at - LEARN_EVERY_MS) + LEARN_EVERY_MS:
+        turn = turn_of(merchant, at)
+        if turn <= self._learnt.get(merchant, -1):
             return None
-        self._learnt[merchant] = at
+        self._learnt[merchant] = turn
         self._changed[merchant] = None
         found = assessment.features
         # An absent feature and one that is null, as in records of 0.1, are alike.

@@ -126,6 +126,11 @@ class Scoring:
         """Version of the model in force."""
         return self._versions.model.version
 
+    @property
+    def anomaly_version(self) -> str:
+        """Version of the anomaly score in force."""
+        return self._versions.anomaly_version
+
     def process(self, record: Record) -> list[Output]:
         """One micro-batch of the log, whole. Returns its outputs in order."""
         assert record.offset >= self.position, "records come in log order"
@@ -425,7 +430,7 @@ class Scoring:
             **self._versions.stamps,
             outcome=outcome,  # type: ignore[arg-type]
             anomaly_version=self._versions.anomaly_version,
-            unusual=verdict.unusual,
+            unusual=list(verdict.unusual),
         )
         self._emit(topics.ASSESSMENTS, case.merchant, assessment)
         self.stats[f"assessments.{verdict.band}"] += 1

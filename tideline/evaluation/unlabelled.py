@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.anomaly import distance_scores, own_distances
-from detectors.anomaly_learning import LEARN_EVERY_MS, AnomalyLearning
+from detectors.anomaly_learning import AnomalyLearning, turn_of
 from detectors.anomaly_score import judge
 from detectors.floors import centred
 
@@ -33,9 +33,10 @@ class Unlabelled:
     def learn(self, merchants: Sequence[str], vectors: Numbers, at: Sequence[int]) -> None:
         """Take vectors (catalogue order) as of ``at`` (epoch ms), one a merchant, in order."""
         for merchant, vector, now in zip(merchants, vectors, at, strict=True):
-            if now < self._learnt.get(merchant, now - LEARN_EVERY_MS) + LEARN_EVERY_MS:
+            turn = turn_of(merchant, now)
+            if turn <= self._learnt.get(merchant, -1):
                 continue
-            self._learnt[merchant] = now
+            self._learnt[merchant] = turn
             self._learning.learn("", vector, now)
             if self._learning.is_due():
                 self._versions += 1
