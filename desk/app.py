@@ -140,6 +140,7 @@ class _Pages:
             families=present.features(latest, self._labels, latest["currency"]) if latest else [],
             available=present.available(latest, self._labels) if latest else 0,
             known=len(self._labels),
+            unusual=present.unusual(latest, self._labels) if latest else [],
             history=history,
             alerts=[self._explained(row) for row in alerts],
             changes=[self._explained(row) for row in changes],

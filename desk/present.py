@@ -134,6 +134,11 @@ def features(
     return [(words(family), members) for family, members in families.items()]
 
 
+def unusual(row: Mapping[str, Any], labels: Labels) -> list[str]:
+    """Labels of the features that make an assessment's anomaly score so high, in its order."""
+    return [_label(name, labels).text for name in row.get("unusual") or ()]
+
+
 def available(row: Mapping[str, Any], labels: Labels) -> int:
     """How many of the features of ``labels`` an assessment has a value of."""
     pairs = zip(row["names"], row["vector"], strict=True)

@@ -108,7 +108,8 @@ def merchant_assessments(engine: Engine, merchant_id: str) -> list[Row]:
     )
     if history:
         latest = engine.query(
-            f"SELECT {_REASONS}, mapKeys(features) AS names, mapValues(features) AS vector"  # noqa: S608 - constants
+            f"SELECT {_REASONS}, anomaly_version, unusual,"  # noqa: S608 - constants
+            " mapKeys(features) AS names, mapValues(features) AS vector"
             " FROM assessments WHERE merchant_id = {merchant_id:String}"
             " AND assessment_id = {assessment_id:String} LIMIT 1",
             {"merchant_id": merchant_id, "assessment_id": history[0]["assessment_id"]},

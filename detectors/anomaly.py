@@ -1,4 +1,4 @@
-"""How far a merchant is from its own usual: a robust distance, cheap and without learning.
+"""How far a merchant is from its own usual: a robust distance, without learning.
 
 Each part is the deviation of one number from the merchant's usual, in the unit of its own noise:
 
@@ -7,61 +7,72 @@ Each part is the deviation of one number from the merchant's usual, in the unit 
   the number of sales, widened by two points so that thin counts do not shout;
 - silence: binary log of the ratio of (days + 1) to (longest usual pause + 1), where longer.
 
-The score is ``d / (d + 3)`` of the root mean square ``d``: three standard deviations are 0.5. It is
-a rank, not a probability.
+The distance is the root of their mean square, each at most ``PART_MAX``. Until a learnt version
+speaks (see ``anomaly_learning``) it is the anomaly score, as ``d / (d + 3)``: three standard
+deviations are 0.5. It is a rank, not a probability.
 """
 
-import math
-from collections.abc import Iterator
+from typing import NamedTuple
 
-from detectors.vectors import Vector, as_floats
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.anomaly_kernel import PARTS, own_parts
 from features.catalogue import INDEX
 
+ROBUST_DISTANCE = "robust-distance-1"
+"""Version of the score that the distance alone gives."""
 TENURE_MIN_DAYS = 56.0
-"""A usual needs history: the score warms up for so long (None until then)."""
+"""A usual needs history: the distance warms up for so long."""
 PARTS_MIN = 2
 HALF_AT = 3.0
 PART_MAX = 10.0
-VOLATILITY_MIN = 0.2
-SHARE_WIDTH = 0.02
 
-_SHARES = (
-    ("refund_share_28d", "refund_share_usual"),
-    ("dispute_share_28d", "dispute_share_usual"),
-    ("void_share_28d", "void_share_usual"),
+PART_FEATURES: tuple[str, ...] = (
+    "turnover_28d_minor",
+    "refund_share_28d",
+    "dispute_share_28d",
+    "void_share_28d",
+    "silence_days",
+)
+"""What each part is about."""
+assert len(PART_FEATURES) == PARTS
+_PLACES = np.array(
+    [
+        INDEX[name]
+        for name in (
+            *PART_FEATURES,
+            "turnover_usual_28d_minor",
+            "refund_share_usual",
+            "dispute_share_usual",
+            "void_share_usual",
+            "silence_usual_days",
+            "turnover_volatility_ratio",
+            "sales_count_28d",
+        )
+    ]
 )
 
 
-def anomaly_score(vector: Vector) -> float | None:
-    """Distance from the merchant's usual, 0-1, or None while there is too little to compare.
+class Distances(NamedTuple):
+    """Distances of merchants from their usual, and their parts in the order of ``PART_FEATURES``.
 
-    ``vector`` is in catalogue order, NaN = not available.
+    NaN where not available: a distance while there is too little to compare.
     """
-    values = as_floats(vector)
-    if not values[INDEX["tenure_days"]] >= TENURE_MIN_DAYS:
-        return None
-    parts = [min(abs(part), PART_MAX) for part in _parts(values) if part == part]
-    if len(parts) < PARTS_MIN:
-        return None
-    distance = math.sqrt(sum(part * part for part in parts) / len(parts))
-    return distance / (distance + HALF_AT)
+
+    total: NDArray[np.float64]
+    parts: NDArray[np.float64]
 
 
-def _parts(vector: list[float]) -> Iterator[float]:
-    """Deviations from the usual, in units of noise; NaN where not available."""
-    sales = vector[INDEX["turnover_28d_minor"]]
-    usual = vector[INDEX["turnover_usual_28d_minor"]]
-    volatility = vector[INDEX["turnover_volatility_ratio"]]
-    if usual > 0 and sales == sales:
-        # A hundredth of the usual stands for nothing at all, which has no logarithm.
-        ratio = max(sales / usual, 0.01)
-        yield math.log(ratio) / max(volatility if volatility == volatility else 0, VOLATILITY_MIN)
-    count = max(vector[INDEX["sales_count_28d"]], 1.0)
-    for name, usual_name in _SHARES:
-        share, normal = vector[INDEX[name]], vector[INDEX[usual_name]]
-        if share == share and normal == normal and count == count:
-            spread = math.sqrt(max(normal * (1 - normal), 0.0) / count)
-            yield (share - normal) / (spread + SHARE_WIDTH)
-    silence, gap = vector[INDEX["silence_days"]], vector[INDEX["silence_usual_days"]]
-    if silence >= 0 and gap >= 0:
-        yield max(math.log2((silence + 1) / (gap + 1)), 0.0)
+def own_distances(vectors: NDArray[np.float64]) -> Distances:
+    """Of vectors in catalogue order (NaN = not available), one row a merchant."""
+    parts = np.empty((len(vectors), PARTS))
+    total = np.empty(len(vectors))
+    own_parts(vectors, _PLACES, PART_MAX, PARTS_MIN, parts, total)
+    total[~(vectors[:, INDEX["tenure_days"]] >= TENURE_MIN_DAYS)] = np.nan
+    return Distances(total, parts)
+
+
+def distance_scores(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The anomaly score, 0-1, where nothing is learnt yet; NaN where there is no distance."""
+    return distances / (distances + HALF_AT)

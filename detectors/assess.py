@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import Struct, structs
 
-from detectors.anomaly import anomaly_score
+from detectors.anomaly_score import NO_ANOMALY, Anomaly
 from detectors.checks import AnyOf, Check, place
 from detectors.default_risk import Model
 from detectors.facts import FACTS
@@ -46,6 +46,7 @@ class Verdict(Struct, kw_only=True, frozen=True, gc=False):
     anomaly_score: float | None
     band: Band
     reasons: list[Reason]
+    unusual: tuple[str, ...] = ()
 
 
 class Judgement(NamedTuple):
@@ -85,6 +86,7 @@ def assess(
     *,
     as_of: int,
     currency: Currency = None,
+    anomaly: Anomaly = NO_ANOMALY,
 ) -> Verdict:
     """Judge one merchant. ``vector`` is in catalogue order, NaN = not available.
 
@@ -94,12 +96,15 @@ def assess(
     Reasons, at most ``REASONS_MAX``, none twice: what rules found, most severe first; then what
     moved the model towards risk, largest first; then what moved it away. The first four are what an
     adverse-action notice may state (12 CFR 1002.9 and its commentary). ``as_of`` is the event
-    time (epoch milliseconds); ``currency`` shapes texts alone.
+    time (epoch milliseconds); ``currency`` shapes texts alone. ``anomaly`` is what
+    ``anomaly_score.rate`` found; it moves neither probability nor band, and so is no reason.
     """
     values = as_floats(vector)
     if not HISTORY.met(values):
         return without_history(values[INDEX["tenure_days"]], hits)
-    return with_history(values, judge(np.array([values]), model)[0], hits, currency=currency)
+    return with_history(
+        values, judge(np.array([values]), model)[0], hits, currency=currency, anomaly=anomaly
+    )
 
 
 def with_history(
@@ -108,14 +113,16 @@ def with_history(
     hits: Sequence[Hit],
     *,
     currency: Currency = None,
+    anomaly: Anomaly = NO_ANOMALY,
 ) -> Verdict:
     """The verdict on a vector that is one of ``HISTORY``, from what ``judge`` says of it."""
     ranked = chain(_rule_reasons(hits), _model_reasons(values, judgement.ranked, currency))
     return Verdict(
         probability_of_default=judgement.probability,
-        anomaly_score=anomaly_score(values),
+        anomaly_score=anomaly.score,
         band=band_of(judgement.probability),
         reasons=_first(ranked),
+        unusual=anomaly.unusual,
     )
 
 

@@ -296,6 +296,7 @@ class LendingBook(Struct, gc=False):
         if name not in self.late:
             self.late.append(name)
             del self.late[:-LOANS_MAX]
+
     def delay_rise_days(self) -> float:
         """One-sided CUSUM (Page, 1954) of the delays remembered, in days (see ``catalogue``).
 

@@ -51,6 +51,11 @@ class Metrics:
             "Activations of a model that were refused, once a partition; the old one stays.",
             "reason",
         )
+        self.anomaly_active = gauge(
+            "anomaly_info",
+            "1 for the version of the anomaly models last activated here.",
+            "version",
+        )
 
         # Flow
         self.events = counter("events_total", "Events by stage and outcome.", "stage", "outcome")
@@ -258,13 +263,19 @@ class Metrics:
         self.last_turn.labels(stage).set(now_ms / 1000)
 
     def activated(
-        self, *, model: str | None = None, policy: str | None = None, rules: str | None = None
+        self,
+        *,
+        model: str | None = None,
+        policy: str | None = None,
+        rules: str | None = None,
+        anomaly: str | None = None,
     ) -> None:
         """A version took effect; the one before it is no longer shown."""
         for gauge, active in (
             (self.model_active, model),
             (self.policy_active, policy),
             (self.rules_active, rules),
+            (self.anomaly_active, anomaly),
         ):
             if active is not None:
                 gauge.clear()

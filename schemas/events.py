@@ -469,10 +469,14 @@ class Control(Event, kw_only=True, frozen=True):
 
 
 class ModelActivated(Control, kw_only=True, frozen=True, tag="model.activated"):
-    """From here on, assessments use this model version (its bytes have this digest)."""
+    """From here on, assessments use this version of a model (its bytes have this digest).
+
+    ``artifact`` says which: the default-risk model, or the anomaly models.
+    """
 
     version: Id
     digest: Id
+    artifact: Literal["model", "anomaly"] = "model"
 
 
 class PolicyActivated(Control, kw_only=True, frozen=True, tag="policy.activated"):

@@ -3,7 +3,7 @@
 Field names are a contract with the lending core, the desk and ClickHouse. Times are epoch
 milliseconds (UTC), money is integer minor units and ends in ``_minor``, ratios are 0-1. Fields may
 be added with defaults, never renamed or retyped. ``rules_version`` is the rule file in force, empty
-in records from before there were any.
+in records from before there were any, as is ``anomaly_version``.
 """
 
 from typing import Literal
@@ -48,7 +48,10 @@ class Assessment(Struct, kw_only=True, frozen=True, gc=False):
 
     ``features`` is the vector (name -> value, see ``tideline features``); one that is not available
     is left out, or null in records of 0.1. ``trigger`` is why the assessment was made, ``causes``
-    the event ids at hand.
+    the event ids at hand. ``anomaly_score`` is a quantile: 0.95 is more unusual than 95 % of the
+    assessments of its segment, by the models of ``anomaly_version``. By ``robust-distance-1``,
+    which speaks until those have warmed up, it is a rank without that meaning. ``unusual`` names
+    the features that make it so high, from 0.99 on.
 
     ``outcome`` is a label that the log gave at this moment: a loan defaulted, was settled or is 30
     days past due for the first time (``late_30``), or the desk closed an alert with a verdict.
@@ -75,6 +78,8 @@ class Assessment(Struct, kw_only=True, frozen=True, gc=False):
     outcome: Outcome | None = None
     rules_version: str = ""
     outcome_of: str | None = None
+    anomaly_version: str = ""
+    unusual: list[str] = field(default_factory=list)
 
 
 class Alert(Struct, kw_only=True, frozen=True, gc=False):

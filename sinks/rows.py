@@ -101,6 +101,8 @@ def _assessment(value: bytes) -> Row:
         a.outcome,
         a.rules_version,
         a.outcome_of,
+        a.anomaly_version,
+        a.unusual,
     )
 
 
@@ -208,7 +210,8 @@ TABLES: dict[str, Table] = {
         "assessments",
         "assessment_id merchant_id as_of segment trigger probability_of_default horizon_days"
         " anomaly_score band exposure_minor currency reasons features causes model_version"
-        " policy_version feature_version outcome rules_version outcome_of",
+        " policy_version feature_version outcome rules_version outcome_of"
+        " anomaly_version unusual",
         {"as_of": _TIME_MS, "horizon_days": _UINT16, "exposure_minor": _INT64},
         _assessment,
     ),

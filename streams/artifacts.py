@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from credit.policy import load_policy
 from detectors import rulebooks
+from detectors.anomaly import ROBUST_DISTANCE
 from detectors.default_risk import PRIOR_MODEL, encode_model
 from detectors.envelope import EnvelopeError, Keyring, open_envelope
 from detectors.rule_loading import load_rules
@@ -23,7 +24,7 @@ from streams.versions import Genesis
 DEFAULT_POLICY = "working-capital-1.yaml"
 _TOPICS = (topics.MODELS, topics.POLICIES)
 Key = tuple[str, str]
-"""Kind (``model``, ``policy`` or ``rules``) and version."""
+"""Kind (``model``, ``anomaly``, ``policy`` or ``rules``) and version."""
 
 
 def builtin_policy(name: str = DEFAULT_POLICY) -> str:
@@ -46,6 +47,7 @@ def builtin_artifacts() -> dict[Key, bytes]:
     policy, rules = builtin_policy(), builtin_rules()
     return {
         ("model", PRIOR_MODEL.version): encode_model(PRIOR_MODEL),
+        ("anomaly", ROBUST_DISTANCE): ROBUST_DISTANCE.encode(),
         ("policy", load_policy(policy).version): policy.encode(),
         ("rules", load_rules(rules).version): rules.encode(),
     }

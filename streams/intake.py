@@ -33,7 +33,7 @@ from schemas.events import (
 from schemas.fast_codec import FastCodec
 from schemas.outputs import DeadLetter, Header
 from schemas.strict_yaml import top_level_keys
-from streams.records import Artifacts, Output, Record, artifact_record_key
+from streams.records import Artifacts, Output, Record, artifact_record_key, model_kind
 
 SOURCE_TIME_HEADER = "tideline-source-ms"
 """Header of a ``risk.events`` record: earliest Kafka timestamp among the input of its lines."""
@@ -328,7 +328,8 @@ class Intake:
             yield from load_rules(raw.decode()).kinds
 
     def _rollback(self, event: ModelRollback) -> ModelActivated:
-        digest = self._artifacts.digest_of("model", event.version)
+        kind = model_kind(event.version)
+        digest = self._artifacts.digest_of(kind, event.version)
         if digest is None or event.digest not in (None, digest):
             raise InvalidEvent(
                 "bad_value", f"`version` {event.version!r} is not a published model version"
@@ -339,6 +340,7 @@ class Intake:
             occurred_at=event.occurred_at,
             version=event.version,
             digest=digest,
+            artifact=kind,
         )
 
     def _append(self, partition: int, line: bytes, source_ms: int) -> None:

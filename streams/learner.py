@@ -2,7 +2,8 @@
 
 A pure object over ``risk.assessments``. Good outcomes wait until bad ones of the same age are
 known, labels pass the quarantine, the contest of champion and challengers decides, and while the
-score drifts nothing is promoted. Scoring never learns; it uses the versions published here, from
+score drifts nothing is promoted. What is usual is learnt without outcomes (see
+``streams.anomaly_learner``). Scoring never learns; it uses the versions published here, from
 the place in the log where they are activated. State is a set of keyed items, of which each
 transaction writes those that changed.
 """
@@ -11,6 +12,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct, field
 
+from detectors.anomaly_model import encode_anomaly
 from detectors.bins import BIN_NAMES, binned, feature_of
 from detectors.contest import Contest
 from detectors.default_risk import ModelError, encode_model
@@ -28,8 +30,10 @@ from schemas.codec import encode
 from schemas.digests import content_digest
 from schemas.events import GLOBAL_MERCHANT, ModelActivated
 from schemas.outputs import Assessment
+from streams.anomaly_learner import PREFIX as ANOMALY
+from streams.anomaly_learner import AnomalyLearner
 from streams.model_keys import LIBRARIES, REPLAY_SIGNER
-from streams.records import Output, Record
+from streams.records import Output, Record, model_kind
 
 DAY_MS = 86_400_000
 SNAPSHOT_EVERY_MS = 28 * DAY_MS
@@ -69,6 +73,7 @@ class Learner:
         self.drift = Drift()
         self.labelling = Labelling(self.counters)
         self.in_force = InForce()
+        self.anomaly = AnomalyLearner()
         self._snapshots: dict[str, bytes] = {}
         self._changed: dict[str, None] = {}
         self._contest_changed = self._drift_changed = False
@@ -88,7 +93,7 @@ class Learner:
         outputs = self._learn_ready()
         if assessment.outcome is None:
             self._remember(assessment)
-            return outputs
+            return outputs + self._learn_usual(assessment)
         self._take_outcome(assessment, assessment.outcome)
         return outputs + self._learn_ready()
 
@@ -111,12 +116,15 @@ class Learner:
             items.append((_DRIFT_KEY, msgspec.msgpack.encode(self.drift)))
         self._changed.clear()
         self._contest_changed = self._drift_changed = False
-        return items
+        return items + self.anomaly.dirty()
 
     def restore(self, items: dict[bytes, bytes | None]) -> None:
         """State as of the last commit, from the last value of every key."""
+        self.anomaly.restore({k: v for k, v in items.items() if v and k.startswith(ANOMALY)})
         for key, raw in items.items():
-            if raw is None or self.labelling.restore(key, raw) or self.in_force.restore(key, raw):
+            if raw is None or key.startswith(ANOMALY):
+                continue
+            if self.labelling.restore(key, raw) or self.in_force.restore(key, raw):
                 continue
             if key == _CONTEST_KEY:
                 state = msgspec.msgpack.decode(raw, type=_State)
@@ -182,6 +190,13 @@ class Learner:
             return []
         return self._publish(winner, label.at)
 
+    def _learn_usual(self, assessment: Assessment) -> list[Output]:
+        model = self.anomaly.take(assessment)
+        if model is None:
+            return []
+        raw, at = encode_anomaly(model), model.trained_until
+        return self._seal("anomaly", model.version, raw, at, model.parent)
+
     def _publish(self, name: str, at: int) -> list[Output]:
         version = f"default-risk-{self.counters.published + 1}"
         try:
@@ -221,6 +236,7 @@ class Learner:
             occurred_at=at,
             version=version,
             digest=content_digest(raw),
+            artifact=model_kind(version),
         )
         return [
             Output(topics.MODELS, 0, version.encode(), raw),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from detectors.anomaly_score import BLANK, rate
 from detectors.assess import HISTORY, judge
 from detectors.boosted import GROW_EARLY
 from detectors.contest import Contest
@@ -37,3 +38,4 @@ def load_machine_code() -> None:
             contest.learn({}, False, at=0, naive=[0.0] * len(FLOORS))
         for each in contest.challengers.values():
             judge(vectors, each.to_model(version="none", parent=None, trained_until=0))
+        rate(BLANK, vectors, [""])

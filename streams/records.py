@@ -1,7 +1,7 @@
 """What goes into a processor and what comes out: Kafka records without Kafka."""
 
 from collections.abc import Collection
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from detectors.envelope import Keyring
 from schemas import topics
@@ -33,6 +33,8 @@ class Output(NamedTuple):
 
 _RULES_KEY = "rules/"
 """Rule files share ``risk.policies`` with policies; no version of a policy has a slash."""
+_ANOMALY_KEYS = ("anomaly-", "robust-distance-")
+"""Anomaly models share ``risk.models`` with default-risk models; no version of one begins so."""
 
 
 def artifact_record_key(kind: str, version: str) -> bytes:
@@ -40,18 +42,23 @@ def artifact_record_key(kind: str, version: str) -> bytes:
     return (_RULES_KEY + version if kind == "rules" else version).encode()
 
 
+def model_kind(version: str) -> Literal["model", "anomaly"]:
+    """Which model a version is of, by its name."""
+    return "anomaly" if version.startswith(_ANOMALY_KEYS) else "model"
+
+
 def artifact_of(topic: str, key: bytes | None) -> tuple[str, str]:
     """Kind and version that a record publishes, by its logical topic and key."""
     name = (key or b"").decode()
     if topic == topics.MODELS:
-        return "model", name
+        return model_kind(name), name
     if name.startswith(_RULES_KEY):
         return "rules", name.removeprefix(_RULES_KEY)
     return "policy", name
 
 
 class Artifacts(Protocol):
-    """Immutable versions of models, policies and rule files by kind and version id.
+    """Immutable versions of models (``model``, ``anomaly``), policies and rule files, by kind.
 
     ``trusted`` are the keys whose signature makes a model one of ours.
     """

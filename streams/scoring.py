@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128
 
 from credit.decide import command, decide
+from detectors.anomaly_score import Anomaly, rate
 from detectors.assess import HISTORY, Judgement, Verdict, judge, with_history, without_history
 from detectors.holds import standing
 from detectors.lasting import lasting
@@ -129,6 +130,11 @@ class Scoring:
         """Version of the model in force."""
         return self._versions.model.version
 
+    @property
+    def anomaly_version(self) -> str:
+        """Version of the anomaly score in force."""
+        return self._versions.anomaly_version
+
     def process(self, record: Record) -> list[Output]:
         """One micro-batch of the log, whole. Returns its outputs in order."""
         assert record.offset >= self.position, "records come in log order"
@@ -238,12 +244,13 @@ class Scoring:
 
     def _control(self, line: LogLine) -> None:
         if line.type in ("policy.activated", "model.activated"):
-            kind = "model" if line.type == "model.activated" else line.artifact or "policy"
+            is_model = line.type == "model.activated"
+            kind = line.artifact or ("model" if is_model else "policy")
             refused = self._versions.activate(kind, str(line.version), str(line.digest))
             if refused is not None:
                 self.refusal = str(refused)
                 self.stats[f"models_refused.{refused.reason}"] += 1
-            elif kind != "model" and (lacking := self._versions.kinds_without_rule()):
+            elif not is_model and (lacking := self._versions.kinds_without_rule()):
                 self.stats["freeze_kinds_without_rule"] += len(lacking)
         elif line.type in ("automation.pause", "automation.resume"):
             self.paused = line.type == "automation.pause"
@@ -317,7 +324,8 @@ class Scoring:
         vectors = self._vectors[: len(waiting)]
         slots = np.fromiter(self._waiting, np.int64, len(waiting))
         self._waiting.clear()
-        self.engine.compare(slots, [each.ledger.segment for each in waiting], vectors)
+        segments = [each.ledger.segment for each in waiting]
+        self.engine.compare(slots, segments, vectors)
         looked_at = zip(
             waiting,
             vectors,
@@ -325,10 +333,11 @@ class Scoring:
             self._versions.rules.firing.met_by_each(vectors),
             self._judge(vectors),
             vectors[:, _TENURE].tolist(),
+            rate(self._versions.anomaly, vectors, segments),
             strict=True,
         )
-        for each, vector, text, fires, judgement, tenure_days in looked_at:
-            self._assess(each, vector, text, fires, judgement, tenure_days)
+        for each, vector, text, fires, judgement, tenure_days, anomaly in looked_at:
+            self._assess(each, vector, text, fires, judgement, tenure_days, anomaly)
 
     def _judge(self, vectors: NDArray[np.float64]) -> list[Judgement | None]:
         """What the model in force says of each; None where the history is too short."""
@@ -344,6 +353,7 @@ class Scoring:
         fires: bool,
         judgement: Judgement | None,
         tenure_days: float,
+        anomaly: Anomaly,
     ) -> None:
         due, line, ledger, applied, _, _, held, exposure_minor = waiting
         at, versions = due.as_of, self._versions
@@ -353,7 +363,7 @@ class Scoring:
         if fires or ledger.met_since:
             hits = self._fire(values if fires else None, ledger, at, held, currency)
         if judgement is not None:
-            verdict = with_history(values, judgement, hits, currency=currency)
+            verdict = with_history(values, judgement, hits, currency=currency, anomaly=anomaly)
         else:
             verdict = without_history(tenure_days, hits)
         if line is None:
@@ -440,6 +450,8 @@ class Scoring:
             **self._versions.stamps,
             outcome=outcome,  # type: ignore[arg-type]
             outcome_of=outcome_of,
+            anomaly_version=self._versions.anomaly_version,
+            unusual=list(verdict.unusual),
         )
         self._emit(topics.ASSESSMENTS, case.merchant, assessment)
         self.stats[f"assessments.{verdict.band}"] += 1

@@ -121,6 +121,7 @@ class ScoringHost:
                 model=scoring.model_version,
                 policy=scoring.policy_version,
                 rules=scoring.rules.version,
+                anomaly=scoring.anomaly_version,
             )
         ages = [time.monotonic() - h.checkpoint_at for h in self._partitions.values()]
         self._metrics.checkpoint_age.set(max(ages, default=0.0))

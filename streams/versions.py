@@ -1,15 +1,23 @@
-"""The versions in force at a place in the log: policy, rules and model."""
+"""The versions in force at a place in the log: policy, rules and models."""
+
+from collections.abc import Callable
+from typing import TypeVar
 
 from msgspec import Struct
 
 from credit.policy import Policy, load_policy
+from detectors.anomaly import ROBUST_DISTANCE
+from detectors.anomaly_model import AnomalyModel, decode_anomaly
+from detectors.anomaly_score import anomaly_version
 from detectors.default_risk import Model, ModelError, decode_model, encode_model
-from detectors.envelope import EnvelopeError, open_envelope
+from detectors.envelope import EnvelopeError, Kind, open_envelope
 from detectors.rule_loading import load_rules
 from detectors.rules import RuleBook
 from features.catalogue import FEATURE_VERSION
 from ops.errors import FatalError
 from streams.records import Artifacts
+
+M = TypeVar("M", Model, AnomalyModel)
 
 
 class Genesis(Struct, kw_only=True, frozen=True):
@@ -28,17 +36,26 @@ class Named(Struct, kw_only=True, frozen=True):
 
 
 class Versions:
-    """Policy, rules and model; changed by activations alone."""
+    """Policy, rules and models; changed by activations alone.
+
+    ``anomaly`` is None while the robust distance speaks for the anomaly models.
+    """
 
     def __init__(self, artifacts: Artifacts, genesis: Genesis) -> None:
         self.policy: Policy = load_policy(genesis.policy_text)
         self.rules: RuleBook = load_rules(genesis.rules_text)
         self.model: Model = genesis.model
+        self.anomaly: AnomalyModel | None = None
         self._artifacts = artifacts
         self._shipped = genesis.model
-        self._digests = {"policy": "", "rules": "", "model": ""}
+        self._digests = {"policy": "", "rules": "", "model": "", "anomaly": ""}
         self.stamps: dict[str, str] = self._stamps()
         """What an output is stamped with, so that it can be computed again."""
+
+    @property
+    def anomaly_version(self) -> str:
+        """Version of the anomaly score."""
+        return anomaly_version(self.anomaly)
 
     def activate(self, kind: str, version: str, digest: str) -> EnvelopeError | None:
         """Put a published version in force, or say why a model is refused: then the old one stays.
@@ -54,7 +71,10 @@ class Versions:
             self.rules = load_rules(raw.decode())
         else:
             try:
-                self.model = self._model_of(version, raw)
+                if kind == "anomaly":
+                    self.anomaly = self._anomaly_of(version, raw)
+                else:
+                    self.model = self._model_of(version, raw)
             except EnvelopeError as refused:
                 return refused
         self._digests[kind] = digest
@@ -62,13 +82,22 @@ class Versions:
         return None
 
     def _model_of(self, version: str, raw: bytes) -> Model:
-        """A model of ours, checked whole. Raises ``EnvelopeError``."""
+        """A default-risk model of ours, checked whole. Raises ``EnvelopeError``."""
         if raw == encode_model(self._shipped):
             return self._shipped  # it came with the code, and needs no other signature
-        trusted = self._artifacts.trusted
-        envelope = open_envelope(raw, trusted, kind="default-risk", version=version)
+        return self._opened("default-risk", version, raw, decode_model)
+
+    def _anomaly_of(self, version: str, raw: bytes) -> AnomalyModel | None:
+        """An anomaly model of ours, checked whole, or None for the distance that ships with us."""
+        if version == ROBUST_DISTANCE:
+            return None
+        return self._opened("anomaly", version, raw, decode_anomaly)
+
+    def _opened(self, kind: Kind, version: str, raw: bytes, decode: Callable[[bytes], M]) -> M:
+        """The payload of an envelope with its signature and name checked."""
+        envelope = open_envelope(raw, self._artifacts.trusted, kind=kind, version=version)
         try:
-            model = decode_model(bytes(envelope.payload))
+            model = decode(bytes(envelope.payload))
         except ModelError as error:
             raise EnvelopeError("bad_payload", str(error)) from None
         if model.version != version:
@@ -89,6 +118,7 @@ class Versions:
             "policy": self.policy.version,
             "rules": self.rules.version,
             "model": self.model.version,
+            "anomaly": self.anomaly_version,
         }
         return {
             kind: Named(version=version, digest=self._digests[kind])

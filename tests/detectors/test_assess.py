@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given
 
-from detectors.anomaly import anomaly_score
+from detectors.anomaly_score import Anomaly
 from detectors.assess import REASONS_MAX, assess, band_of
 from detectors.default_risk import PRIOR_MODEL
 from detectors.reasons import GOOD
@@ -28,7 +28,15 @@ def test_a_healthy_merchant_gets_a_good_band_and_reasons_all_the_same() -> None:
     verdict = assess(vector_of(), PRIOR_MODEL, [], as_of=NOW_MS, currency="CNY")
     assert verdict.band in ("A", "B")
     assert verdict.reasons
-    assert verdict.anomaly_score is not None and verdict.anomaly_score < 0.2
+
+
+def test_an_anomaly_is_told_and_moves_neither_band_nor_reasons() -> None:
+    plain = assess(vector_of(), PRIOR_MODEL, [], as_of=NOW_MS)
+    anomaly = Anomaly(0.995, ("refund_share_28d",))
+    found = assess(vector_of(), PRIOR_MODEL, [], as_of=NOW_MS, anomaly=anomaly)
+    assert (found.anomaly_score, found.unusual) == (0.995, ("refund_share_28d",))
+    assert (found.band, found.reasons) == (plain.band, plain.reasons)
+    assert plain.anomaly_score is None
 
 
 @pytest.mark.parametrize(
@@ -83,26 +91,4 @@ def test_every_verdict_is_bounded_reasoned_and_repeatable(vector) -> None:
     assert (verdict.probability_of_default is None) == (verdict.band == "insufficient_history")
     if verdict.probability_of_default is not None:
         assert 0 <= verdict.probability_of_default <= 1
-    if verdict.anomaly_score is not None:
-        assert 0 <= verdict.anomaly_score < 1
     assert verdict == assess(vector.tolist(), PRIOR_MODEL, hits, as_of=NOW_MS)
-
-
-def test_the_anomaly_grows_with_the_distance_from_the_usual() -> None:
-    scores = [
-        anomaly_score(vector_of(turnover_28d_minor=1_000_000 * share))
-        for share in (1.0, 0.7, 0.4, 0.1, 0.0)
-    ]
-    assert scores == sorted(scores, key=lambda score: score if score is not None else -1)
-    assert scores[-1] is not None and scores[-1] > 0.5
-
-
-def test_a_volatile_merchant_is_less_anomalous_at_the_same_fall() -> None:
-    steady = anomaly_score(vector_of(turnover_28d_minor=400_000, turnover_volatility_ratio=0.2))
-    wild = anomaly_score(vector_of(turnover_28d_minor=400_000, turnover_volatility_ratio=1.0))
-    assert steady is not None and wild is not None and wild < steady
-
-
-def test_there_is_no_anomaly_without_a_usual() -> None:
-    assert anomaly_score(vector_of(tenure_days=30)) is None
-    assert anomaly_score(vector_of({"tenure_days": 100, "silence_days": 1})) is None

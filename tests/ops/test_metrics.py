@@ -16,6 +16,7 @@ PLAIN_GAUGES = {
     "tideline_model_info",
     "tideline_policy_info",
     "tideline_rules_info",
+    "tideline_anomaly_info",
     "tideline_feed_quiet",
     "tideline_feed_unavailable",
     "tideline_feed_merchants_seen",

@@ -136,7 +136,10 @@ def replay_files(
     if format != "events":
         summary["adapter"] = report.summary()
     if learner is not None:
-        summary["learner"] = msgspec.to_builtins(learner.counters)
+        summary["learner"] = msgspec.to_builtins(learner.counters) | {
+            "anomaly_learned": learner.anomaly.learned,
+            "anomaly_published": learner.anomaly.versions,
+        }
     folder.close(summary)
     seconds = time.monotonic() - started
     return {**summary, "seconds": round(seconds, 3), "events_per_s": round(lines / seconds)}

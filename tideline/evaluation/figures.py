@@ -45,7 +45,11 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """What one candidate or floor reached. Fields that do not apply are absent (None or empty)."""
+    """What one candidate or floor reached.
+
+    ``kind`` is ``candidate``, ``unlabelled`` or ``floor``. Fields that do not apply are None or
+    empty.
+    """
 
     kind: str
     roc_auc: Estimate | None
@@ -95,7 +99,9 @@ def measure(
     means = {
         name: float(np.mean(found[0]))
         for name, found in drawn.items()
-        if found is not None and name not in judged.probabilities and name != "random"
+        if found is not None
+        and name not in judged.probabilities | judged.unlabelled
+        and name != "random"
     }
     best = max(sorted(means), key=means.__getitem__, default="random")
     figures = {
@@ -187,7 +193,7 @@ def _figures(
         gaps = [auc - float(np.mean(floor[0])) for auc in own[0]]
         against = _estimate(gaps, own[2] - floor[2])
     return Figures(
-        kind="candidate" if said else "floor",
+        kind="candidate" if said else "unlabelled" if name in judged.unlabelled else "floor",
         roc_auc=None if own is None else _estimate(own[0], own[2]),
         average_precision=None if own is None else _estimate(own[1], own[3]),
         precision_at_capacity=_estimate([p for p, _ in at_capacity]),

@@ -17,6 +17,7 @@ from detectors.candidates import CANDIDATES, Candidate, Entry
 from detectors.floors import FLOORS, centred, naive_scores
 from tideline.evaluation.leaks import check_blind
 from tideline.evaluation.questions import Questions
+from tideline.evaluation.unlabelled import TITLES, Unlabelled
 from tideline.evaluation.watch import Batch
 
 Numbers = NDArray[np.float64]
@@ -28,11 +29,15 @@ FEW_CASES = 10_000
 
 
 class Judged(Struct, kw_only=True):
-    """Scores on the cases of ``asked``; names of ``probabilities`` say how likely, others rank."""
+    """Scores on the cases of ``asked``; names of ``probabilities`` say how likely, others rank.
+
+    Of those that rank, names of ``unlabelled`` have learnt without labels; the others are floors.
+    """
 
     asked: Questions
     scores: Scores
     probabilities: frozenset[str]
+    unlabelled: frozenset[str] = frozenset()
 
 
 def entry_names(chosen: Iterable[str]) -> frozenset[str]:
@@ -84,8 +89,33 @@ def by_entity(
                 progress(1)
             for name, column in found.items():
                 scores.setdefault(name, []).append(column)
+        if not seed:
+            for name, column in _without_labels(asked, vectors, fold, folds).items():
+                scores[name] = [column] * seeds
     _add_floors(scores, asked, vectors, seeds)
-    return Judged(asked=asked, scores=scores, probabilities=entry_names(chosen))
+    return Judged(
+        asked=asked,
+        scores=scores,
+        probabilities=entry_names(chosen),
+        unlabelled=frozenset(TITLES),
+    )
+
+
+def _without_labels(
+    asked: Questions, vectors: Numbers, fold: NDArray[np.int64], folds: int
+) -> dict[str, Numbers]:
+    """Scores of each fold after learning what is usual in the others, in the order of time.
+
+    Asked for once: seeds would change the folds alone, and half of the time is growing trees.
+    """
+    found = {name: np.empty(len(fold)) for name in TITLES}
+    for number in range(folds):
+        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        usual = Unlabelled()
+        usual.learn(asked.merchants[train].tolist(), vectors[train], asked.at[train].tolist())
+        for name, values in usual.score(vectors[test]).items():
+            found[name][test] = values
+    return found
 
 
 def _fold(
@@ -165,6 +195,7 @@ def in_time(
     judged = asked.at >= asked.judged_from
     scores: dict[tuple[str, int], list[Numbers]] = {}
     floors: list[Numbers] = []
+    usual, strange = Unlabelled(), list[dict[str, Numbers]]()
     waiting: list[tuple[int, int]] = []
     held: dict[int, tuple[Numbers, Numbers]] = {}
     for batch, rows in batches:
@@ -181,6 +212,9 @@ def in_time(
                 for name, values in pupil.predict(rows).items():
                     scores.setdefault((name, pupil.seed), []).append(values)
             floors.append(naive)
+            strange.append(usual.score(batch.vectors))
+        names = asked.merchants[batch.first : batch.last].tolist()
+        usual.learn(names, batch.vectors, [at] * len(names))
         for i in range(batch.first, batch.last):
             if learnt[:, i].any():
                 held[i] = rows[i - batch.first].copy(), naive[i - batch.first].copy()
@@ -192,8 +226,15 @@ def in_time(
     shown = asked.take(judged)
     for name, values in zip(FLOORS, np.concatenate(floors).T, strict=True):
         made[name] = [centred(values)] * seeds
+    for name in TITLES:
+        made[name] = [np.concatenate([scores[name] for scores in strange])] * seeds
     _add_own(made, shown, seeds)
-    return Judged(asked=shown, scores=made, probabilities=entry_names(chosen))
+    return Judged(
+        asked=shown,
+        scores=made,
+        probabilities=entry_names(chosen),
+        unlabelled=frozenset(TITLES),
+    )
 
 
 def _sampled(labels: NDArray[np.bool_], negatives: float, seeds: int) -> NDArray[np.bool_]:

@@ -8,6 +8,8 @@ from tideline.evaluation.figures import Estimate, Figures, Result
 from tideline.evaluation.run import Evaluation
 
 DASH = "–"
+KINDS = ("candidate", "unlabelled", "floor")
+"""What may have a score, in the order in which it is shown."""
 SPLITS = {
     "entity": "By merchant: the labels of the other folds come first",
     "time": "In time: one pass, each label is learnt once it is known",
@@ -58,12 +60,12 @@ def heading(result: Result) -> str:
 
 
 def ordered(result: Result) -> list[tuple[str, Figures]]:
-    """Candidates, the champion first, then floors; both by falling AUC."""
+    """Candidates, the champion first, then those without labels, then floors; by falling AUC."""
 
-    def key(item: tuple[str, Figures]) -> tuple[bool, bool, float]:
+    def key(item: tuple[str, Figures]) -> tuple[int, bool, float]:
         name, found = item
         auc = found.roc_auc.mean if found.roc_auc else 0.0
-        return found.kind == "floor", name != "champion", -auc
+        return KINDS.index(found.kind), name != "champion", -auc
 
     shown = [(n, f) for n, f in result.figures.items() if f.roc_auc is not None]
     return sorted(shown, key=key)

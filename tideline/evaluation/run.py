@@ -32,6 +32,7 @@ from tideline.evaluation.questions import (
     Reference,
     check_judged,
 )
+from tideline.evaluation.unlabelled import TITLES
 from tideline.evaluation.watch import Batch, Watched, watch
 from tideline.sources import AdapterReport, SourceRecord, open_sources
 
@@ -201,7 +202,8 @@ def _evaluation(
         seeds=options.seeds,
         folds=options.folds,
         capacity=protocol.capacity,
-        candidates={name: CANDIDATES[key].title for key in chosen for name in CANDIDATES[key].says},
+        candidates={name: CANDIDATES[key].title for key in chosen for name in CANDIDATES[key].says}
+        | TITLES,
         left_out=tuple(key for key in CANDIDATES if key not in chosen),
         alert_volume=watched.alert_volume(),
         results=results,
