@@ -168,6 +168,10 @@ class Contest:
         self.outcomes.clear()
         return model
 
+    def restart_window(self) -> None:
+        """Compare by labels from here on only: those before were of another time."""
+        self.outcomes.clear()
+
     def snapshot(self) -> bytes:
         """All of the state, as msgpack."""
         return msgspec.msgpack.encode(

@@ -1,10 +1,10 @@
 """The learner: feature snapshots meet outcomes, challengers learn, versions are promoted.
 
 A pure object over ``risk.assessments``. Good outcomes wait until bad ones of the same age are
-known, labels pass the quarantine, the contest of champion and challengers decides, and while the
-score drifts nothing is promoted. Scoring never learns; it uses the versions published here, from
-the place in the log where they are activated. State is a set of keyed items, of which each
-transaction writes those that changed.
+known, labels pass the quarantine, the contest of champion and challengers decides, and while there
+is drift nothing is promoted (``detectors.drift_levels``). Scoring never learns; it uses the
+versions published here, from the place in the log where they are activated. State is a set of keyed
+items, of which each transaction writes those that changed.
 """
 
 from bisect import bisect_right, insort
@@ -15,9 +15,11 @@ import numpy as np
 from msgspec import Struct
 
 from detectors.bins import BIN_NAMES, binned, feature_of
-from detectors.contest import Contest
+from detectors.contest import CHAMPION, Contest
 from detectors.default_risk import ModelError, encode_model
 from detectors.drift import Drift
+from detectors.drift_alarms import DriftAlarms
+from detectors.drift_levels import Pause, pause_of
 from detectors.floors import naive_scores
 from detectors.quarantine import Held, Quarantine
 from detectors.transform import model_inputs
@@ -27,6 +29,7 @@ from schemas.codec import encode
 from schemas.digests import content_digest
 from schemas.events import GLOBAL_MERCHANT, ModelActivated
 from schemas.outputs import Assessment
+from streams.learner_report import Known, Labels, Reporter
 from streams.records import Output, Record
 
 DAY_MS = 86_400_000
@@ -45,7 +48,8 @@ _VARIABLES: dict[str, tuple[str, ...]] = {
 GOOD_WAITS_MS = 30 * DAY_MS
 """A good outcome is learnt so much later: bad ones of the same loans are known by then. Learnt as
 they come, the good first, probabilities would be far too low."""
-_CONTEST_KEY, _DRIFT_KEY = b"contest", b"drift"
+_INPUTS = {name: bins for name, bins in _VARIABLES.items() if name != SCORE}
+_CONTEST_KEY, _DRIFT_KEY, _ALARMS_KEY, _REPORT_KEY = b"contest", b"drift", b"alarms", b"report"
 
 
 class Snapshot(Struct, frozen=True, array_like=True):
@@ -97,20 +101,35 @@ class Learner:
         self.contest = Contest()
         self.quarantine = Quarantine()
         self.drift = Drift()
+        self.alarms = DriftAlarms()
+        self.reporter = Reporter()
         self._ripening: list[Held] = []
         self._snapshots: dict[str, list[Snapshot]] = {}
         self._changed: dict[str, None] = {}
         self._contest_changed = self._drift_changed = False
 
     def process(self, record: Record) -> list[Output]:
-        """One assessment. Returns a model version and its activation when one is due."""
+        """One assessment. Returns a model version and its activation, and a report, when due."""
         assessment = _decode(record.value or b"")
         outputs = self._take_ripe(assessment.as_of)
         if assessment.outcome is not None:
             outputs += self._take_outcome(assessment)
         else:
             self._remember(assessment)
+        if self.reporter.is_due(assessment.as_of):
+            outputs += self.reporter.report(self._known(assessment.as_of))
         return outputs
+
+    @property
+    def pause(self) -> Pause | None:
+        """Why nothing is promoted now, or None."""
+        return pause_of(
+            self.drift,
+            self.alarms,
+            inputs=_INPUTS,
+            score=_VARIABLES[SCORE],
+            labels_held=self.quarantine.holding,
+        )
 
     def psi(self) -> dict[str, float]:
         """Population stability index of every model input, and of the score by its bands."""
@@ -132,6 +151,10 @@ class Learner:
             items.append((_CONTEST_KEY, msgspec.msgpack.encode(state)))
         if self._drift_changed:
             items.append((_DRIFT_KEY, msgspec.msgpack.encode(self.drift)))
+        if self.alarms.changed:
+            items.append((_ALARMS_KEY, self.alarms.snapshot()))
+        if self.reporter.changed:
+            items.append((_REPORT_KEY, self.reporter.snapshot()))
         self._changed.clear()
         self._contest_changed = self._drift_changed = False
         return items
@@ -146,6 +169,10 @@ class Learner:
                 self._ripening = state.ripening
             elif key == _DRIFT_KEY:
                 self.drift = msgspec.msgpack.decode(raw, type=Drift)
+            elif key == _ALARMS_KEY:
+                self.alarms = DriftAlarms.restore(raw)
+            elif key == _REPORT_KEY:
+                self.reporter = Reporter.restore(raw)
             else:
                 merchant = key.removeprefix(b"snapshots/").decode()
                 self._snapshots[merchant] = msgspec.msgpack.decode(raw, type=list[Snapshot])
@@ -163,10 +190,16 @@ class Learner:
         if assessment.band != "insufficient_history":
             bins = binned(model_inputs(values.tolist()))
             self.drift.note([*bins, _BAND + assessment.band])
+            self.reporter.note_snapshot(assessment)
+            said = assessment.probability_of_default
+            if said is not None and self.alarms.note_score(said, assessment.as_of):
+                self.reporter.ring()
             self._drift_changed = True
 
     def _take_outcome(self, assessment: Assessment) -> list[Output]:
         self._contest_changed = True
+        outcome = assessment.outcome or ""
+        self.reporter.note_label(outcome, outcome == "defaulted", assessment.as_of)
         kept = self._snapshots.get(assessment.merchant_id)
         if not kept:
             self.counters.outcomes_without_history += 1
@@ -213,13 +246,20 @@ class Learner:
             exposure_minor=case.exposure_minor,
         )
         self.counters.learned += 1
+        said = self.contest.outcomes[-1].said[CHAMPION]
+        alarm = self.alarms.note_label(said, label.defaulted, label.at)
+        if alarm is not None:
+            self.reporter.ring()
+            if alarm.direction == "up":
+                self.contest.restart_window()
         winner = self.contest.winner(label.at)
-        if winner is None or self.quarantine.holding or self.drift.is_moving(_VARIABLES[SCORE]):
+        if winner is None or self.pause is not None:
             return []
         return self._publish(winner, label.at)
 
     def _publish(self, name: str, at: int) -> list[Output]:
         version = f"default-risk-{self.counters.published + 1}"
+        standings = self.contest.standings()
         try:
             model = self.contest.promote(name, version=version, at=at)
         except ModelError:
@@ -227,6 +267,8 @@ class Learner:
         self.counters.published += 1
         # Another model gives other scores; from here on they are compared with its own first ones.
         self.drift, self._drift_changed = Drift(), True
+        self.alarms.new_champion()
+        self.reporter.note_version(name, model, standings, at)
         raw = encode_model(model)
         activation = ModelActivated(
             event_id=f"activate-{version}-{content_digest(raw)}",
@@ -239,6 +281,18 @@ class Learner:
             Output(topics.MODELS, 0, version.encode(), raw),
             Output(topics.CONTROL, 0, GLOBAL_MERCHANT.encode(), encode(activation)),
         ]
+
+    def _known(self, as_of: int) -> Known:
+        held, counters = self.quarantine.held, self.counters
+        labels = Labels(
+            learnt=counters.learned,
+            ripening=counters.labels_ripening,
+            held=counters.labels_held,
+            held_since=held[0].at if held else None,
+            given_up=counters.labels_given_up,
+            without_history=counters.outcomes_without_history,
+        )
+        return Known(as_of, self.contest, self.drift, self.alarms, _VARIABLES, self.pause, labels)
 
 
 _decode = msgspec.json.Decoder(Assessment).decode
