@@ -197,6 +197,14 @@ class Contest:
         return contest
 
 
+def auc_margin(standings: Mapping[str, Standing]) -> float | None:
+    """ROC AUC of the champion less that of the best floor; None while there is one class only."""
+    champion = standings.get(CHAMPION)
+    if champion is None or champion.roc_auc is None:
+        return None
+    return champion.roc_auc - max(standings[name].roc_auc or 0.0 for name in FLOORS)
+
+
 def _loss(standing: Standing) -> float:
     return math.inf if standing.log_loss is None else standing.log_loss
 

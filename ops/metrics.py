@@ -4,6 +4,7 @@ A ``Metrics`` belongs to one process and has a registry of its own.
 """
 
 import contextlib
+import math
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
@@ -144,6 +145,27 @@ class Metrics:
             "Population stability index of a model input, or of the score.",
             "feature",
         )
+        self.model_auc_margin = gauge(
+            "model_roc_auc_over_floor_ratio",
+            "ROC AUC of the champion less that of the best naive floor.",
+        )
+        self.contest_labels = gauge(
+            "contest_labels", "Labels since the last promotion, or change of error.", "kind"
+        )
+        self.labels_received = gauge("labels_received", "Outcomes that came, by what.", "outcome")
+        self.labels_awaited = gauge(
+            "labels_awaited_seconds",
+            "Event time for which loans have fallen due and no outcome has come.",
+        )
+        self.drift_alarms = gauge(
+            "drift_alarms",
+            "Changes found so far by adaptive windows on the champion's error and score.",
+            "signal",
+            "direction",
+        )
+        self.promotions_paused = gauge(
+            "promotions_paused", "1 for the reason why no version is promoted now.", "reason"
+        )
 
         # Sink
         self.sink_rows = counter("sink_rows_total", "Rows stored.", "table")
@@ -266,14 +288,24 @@ class Metrics:
         given_up: int,
         standings: Mapping[str, tuple[float | None, float | None]],
         psi: Mapping[str, float],
+        auc_margin: float | None,
+        contest_labels: Mapping[str, int],
+        labels_received: Mapping[str, int],
+        labels_awaited_ms: int,
+        alarms: Mapping[tuple[str, str], int],
+        pause: str | None,
     ) -> None:
         """What the learner knows: ``standings`` are log loss and ROC AUC by name, None = unknown.
 
-        What is unknown, or of a window that a promotion ended, is not shown.
+        ``auc_margin`` is the champion's ROC AUC less that of the best floor, ``contest_labels`` the
+        labels that both rest on by kind (``good``, ``bad``), ``labels_received`` all outcomes by
+        name, ``alarms`` counts by signal and direction, ``pause`` why nothing is promoted. What is
+        unknown, or of a window that a promotion ended, is not shown.
         """
         self.labels_held.set(held)
         self.labels_given_up.set(given_up)
-        for shown in (self.model_log_loss, self.model_auc, self.drift_psi):
+        self.labels_awaited.set(labels_awaited_ms / 1000)
+        for shown in (self.model_log_loss, self.model_auc, self.drift_psi, self.promotions_paused):
             shown.clear()
         for who, (loss, auc) in standings.items():
             if loss is not None:
@@ -282,6 +314,15 @@ class Metrics:
                 self.model_auc.labels(who).set(auc)
         for feature, value in psi.items():
             self.drift_psi.labels(feature).set(value)
+        self.model_auc_margin.set(math.nan if auc_margin is None else auc_margin)
+        for kind, count in contest_labels.items():
+            self.contest_labels.labels(kind).set(count)
+        for outcome, count in labels_received.items():
+            self.labels_received.labels(outcome).set(count)
+        for (signal, direction), count in alarms.items():
+            self.drift_alarms.labels(signal, direction).set(count)
+        if pause is not None:
+            self.promotions_paused.labels(pause).set(1)
 
     def add_scoring(self, increments: Mapping[str, int]) -> None:
         """What scoring counted since the last call, by its own names."""

@@ -1,8 +1,8 @@
 """Numbered SQL migrations, applied in order, once each, and never changed afterwards.
 
 A migration is a file ``NNNN_name.sql`` (numbers rise, one may be left out) of statements that each
-end in ``;`` at the end of a line and may be run twice (``IF NOT EXISTS``), since ClickHouse has no transactional DDL: one that broke
-half way is run again from its start.
+end in ``;`` at the end of a line and may be run twice (``IF NOT EXISTS``), since ClickHouse has no
+transactional DDL: one that broke half way is run again from its start.
 """
 
 import hashlib

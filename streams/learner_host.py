@@ -1,5 +1,9 @@
 """The learner on Kafka: one process at a time, its changed state in every transaction."""
 
+from collections import Counter
+
+from detectors.contest import auc_margin
+from detectors.drift_alarms import DIRECTIONS, SIGNALS
 from ops.metrics import Metrics
 from ops.settings import Settings
 from schemas import topics
@@ -61,14 +65,28 @@ class LearnerHost:
         return []
 
     def _show(self, learner: Learner) -> None:
+        standings = learner.contest.standings()
+        bad = sum(outcome.defaulted for outcome in learner.contest.outcomes)
+        received: Counter[str] = Counter()
+        for each in learner.reporter.label_counts:
+            received[each.outcome] += each.labels
         self._metrics.learner_state(
             held=learner.counters.labels_held,
             given_up=learner.counters.labels_given_up,
             standings={
-                name: (standing.log_loss, standing.roc_auc)
-                for name, standing in learner.contest.standings().items()
+                name: (standing.log_loss, standing.roc_auc) for name, standing in standings.items()
             },
             psi=learner.psi(),
+            auc_margin=auc_margin(standings),
+            contest_labels={"bad": bad, "good": len(learner.contest.outcomes) - bad},
+            labels_received=received,
+            labels_awaited_ms=learner.reporter.labels_awaited_ms,
+            alarms={
+                (signal, direction): learner.alarms.count(signal, direction)
+                for signal in SIGNALS
+                for direction in DIRECTIONS
+            },
+            pause=learner.pause,
         )
 
     def drain(self) -> list[Output]:

@@ -23,6 +23,10 @@ PLAIN_GAUGES = {
     "tideline_labels_held",
     "tideline_labels_given_up",
     "tideline_model_log_loss",
+    "tideline_contest_labels",
+    "tideline_labels_received",
+    "tideline_drift_alarms",
+    "tideline_promotions_paused",
 }
 
 
