@@ -10,6 +10,7 @@ same order, and goes on exactly like one never stopped.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -21,6 +22,9 @@ DELTA = 0.002
 LOSS_MAX = 3.0
 """Log loss (nats) counts at most so much, that of an event said to have 5 %: a window of bounded
 values is what the bound of ADWIN is about, and one absurd forecast is no change."""
+_LOG_ODDS = (-6.0, 2.0)
+"""Bounds of the score (0.2 % and 88 %). Watched as log-odds between them, a rise of the mean from
+5 % to 7 % is found; as probabilities, which are all small, it passed unseen."""
 VALUES_MAX = 2_000
 """Values of a window; a full one goes on with its latest half."""
 PAUSE_LABELS = 100
@@ -38,7 +42,8 @@ class Alarm(Struct, frozen=True, kw_only=True):
     """One change that was found: at which event time (epoch ms), and from which mean to which.
 
     ``observations`` are the values of the window that was cut, before and after it together. Means
-    of ``error`` are nats a label, of ``score`` a probability.
+    of ``error`` are nats a label, of ``score`` a probability. The later part is found early and has
+    values of before in it, so that the true change is larger.
     """
 
     signal: Signal
@@ -50,10 +55,16 @@ class Alarm(Struct, frozen=True, kw_only=True):
 
 
 class AdaptiveWindow:
-    """River's ADWIN, and the values that it has seen since it last began."""
+    """River's ADWIN, and the values that it has seen since it last began.
 
-    def __init__(self, values: list[float] | None = None) -> None:
-        self._begin(values or [])
+    ``scaled`` makes of a value what is watched: of about 0 to 1, as the bound of ADWIN wants it.
+    """
+
+    def __init__(
+        self, scaled: Callable[[float], float], values: Sequence[float] | None = None
+    ) -> None:
+        self._scaled = scaled
+        self._begin(values or ())
 
     @property
     def values(self) -> list[float]:
@@ -68,29 +79,36 @@ class AdaptiveWindow:
         """
         if not math.isfinite(value):
             raise ValueError(f"the value {value} is not finite; leave it out")
-        window = self._window
-        before, count = window.total, window.width
         self._values.append(value)
-        window.update(value)
-        if window.drift_detected:
-            found = self._change(before + value, count + 1)
-            self._begin([])
-            return found
+        self._window.update(self._scaled(value))
+        if self._window.drift_detected:
+            values, kept = self._values, int(self._window.width)
+            self._begin(())
+            return _mean(values[:-kept]), _mean(values[-kept:]), len(values)
         if len(self._values) >= VALUES_MAX:
             self._begin(self._values[-VALUES_MAX // 2 :])
         return None
 
-    def _change(self, total: float, count: int) -> tuple[float, float, int]:
-        """Means of what was cut off and of what was kept."""
-        window = self._window
-        cut = count - window.width
-        return (total - window.total) / cut, window.estimation, count
-
-    def _begin(self, values: list[float]) -> None:
+    def _begin(self, values: Sequence[float]) -> None:
         self._window = drift.ADWIN(delta=DELTA)
-        self._values = values
+        self._values = list(values)
         for value in values:
-            self._window.update(value)
+            self._window.update(self._scaled(value))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _as_it_is(loss: float) -> float:
+    return loss
+
+
+def _log_odds_share(probability: float) -> float:
+    """Log-odds between ``_LOG_ODDS`` as a share of the way: there small risks differ as large."""
+    low, high = _LOG_ODDS
+    held = min(max(probability, 1e-9), 1 - 1e-9)
+    return (min(max(math.log(held / (1 - held)), low), high) - low) / (high - low)
 
 
 class _State(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -109,7 +127,8 @@ class DriftAlarms:
 
     def __init__(self, state: _State | None = None) -> None:
         state = state or _State()
-        self._error, self._score = AdaptiveWindow(state.error), AdaptiveWindow(state.score)
+        self._error = AdaptiveWindow(_as_it_is, state.error)
+        self._score = AdaptiveWindow(_log_odds_share, state.score)
         self.alarms, self._counts = state.alarms, state.counts
         self.pause_labels = state.pause_labels
         self.changed = False
@@ -133,8 +152,11 @@ class DriftAlarms:
         return self._alarm("score", self._score.add(probability), at)
 
     def new_champion(self) -> None:
-        """Another model gives other errors and scores: each is compared with its own."""
-        self._error, self._score = AdaptiveWindow(), AdaptiveWindow()
+        """Another model gives other scores, which are compared with its own.
+
+        The error goes on: it is that of whatever is in force, and a version comes to lower it.
+        """
+        self._score = AdaptiveWindow(_log_odds_share)
         self.changed = True
 
     def count(self, signal: Signal, direction: Direction) -> int:

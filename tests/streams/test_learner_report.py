@@ -13,6 +13,7 @@ def test_standings_quarantine_and_drift_are_shown_at_a_tick() -> None:
     metrics = Metrics()
     host = LearnerHost(load_settings(), metrics)
     host.assign({})
+    host.tick(0)
     before = generate_latest(metrics.registry).decode()
     assert 'tideline_model_log_loss{who="champion"}' not in before
     shown = ""
@@ -22,6 +23,13 @@ def test_standings_quarantine_and_drift_are_shown_at_a_tick() -> None:
         # Ranks need both classes in the window, which a promotion empties.
         now = generate_latest(metrics.registry).decode()
         shown = now if 'who="volume-rank"' in now else shown
+    assert 'tideline_drift_alarms{direction="up",signal="error"} 0.0' in before
+    assert "tideline_model_roc_auc_over_floor_ratio NaN" in before
+    assert "tideline_promotions_paused{" not in before
+    assert 'tideline_contest_labels{kind="bad"}' in shown
+    assert 'tideline_labels_received{outcome="defaulted"}' in shown
+    margin = "tideline_model_roc_auc_over_floor_ratio "
+    assert -1 < float(next(x for x in shown.splitlines() if x.startswith(margin)).split()[1]) < 1
     for who in ("champion", "logistic", "scorecard"):
         assert f'tideline_model_log_loss{{who="{who}"}}' in shown
     assert 'tideline_model_roc_auc_ratio{who="volume-rank"}' in shown
@@ -31,6 +39,7 @@ def test_standings_quarantine_and_drift_are_shown_at_a_tick() -> None:
     shown = generate_latest(metrics.registry).decode()
     held = next(line for line in shown.splitlines() if line.startswith("tideline_labels_held "))
     assert float(held.split()[1]) > 50
+    assert 'tideline_promotions_paused{reason="labels_held"} 1.0' in shown
     for number in range(2_200):
         host.take(assessment(f"x{number}", number, None, silence_days=0.1), 0)
     host.tick(3)
