@@ -89,6 +89,8 @@ class Reporter:
     def __init__(self) -> None:
         self._state = _State()
         self.changed = False
+        # Both change with labels only, and cost more than all the rest of a report.
+        self._judged: tuple[int, int, list[ModelStanding], list[CalibrationBin]] | None = None
 
     def note_snapshot(self, assessment: Assessment) -> None:
         """An assessment without an outcome: does something of the merchant fall due?"""
@@ -186,6 +188,7 @@ class Reporter:
 
     def _make(self, known: Known) -> LearnerReport:
         state, labels = self._state, known.labels
+        standings, calibration = self._judge(known.contest)
         champion = known.contest.champion.version
         since = [v.published_at for v in state.versions if v.version == champion]
         return LearnerReport(
@@ -204,13 +207,19 @@ class Reporter:
             outcomes_without_history=labels.without_history,
             last_label_at=state.last_label_at,
             last_due_at=state.last_due_at,
-            standings=_standings(known.contest),
+            standings=standings,
             drift=_drift(known),
             alarms=[DriftAlarm(**msgspec.structs.asdict(each)) for each in known.alarms.alarms],
             label_counts=self.label_counts,
-            calibration=_calibration(known.contest),
+            calibration=calibration,
             versions=state.versions,
         )
+
+    def _judge(self, contest: Contest) -> tuple[list[ModelStanding], list[CalibrationBin]]:
+        now = (contest.labels, len(contest.outcomes))
+        if self._judged is None or self._judged[:2] != now:
+            self._judged = (*now, _standings(contest), _calibration(contest))
+        return self._judged[2], self._judged[3]
 
 
 def _standings(contest: Contest) -> list[ModelStanding]:
@@ -231,7 +240,7 @@ def _drift(known: Known) -> list[VariableDrift]:
             variable=name,
             psi=psi,
             level=level_of(psi),
-            moving=known.drift.is_moving(known.variables[name]),
+            moving=level_of(psi) == "act" and known.drift.is_moving(known.variables[name]),
         )
         for name, psi in known.drift.psi(known.variables).items()
     ]
