@@ -71,6 +71,7 @@ class Known(NamedTuple):
 
 class _State(Struct, kw_only=True):
     number: int = 0
+    as_of: int = 0
     next_at: int | None = None
     said: str = ""
     labels: dict[str, int] = field(default_factory=dict)
@@ -162,7 +163,10 @@ class Reporter:
         return as_of >= self._state.next_at
 
     def report(self, known: Known) -> list[Output]:
-        """The report, if it says something else than the last one."""
+        """The report, if it says something else than the last one.
+
+        Assessments of different partitions come a little out of order; reports never go back.
+        """
         state = self._state
         state.next_at, self.changed = known.as_of + REPORT_EVERY_MS, True
         made = self._make(known)
@@ -171,7 +175,8 @@ class Reporter:
             return []
         state.said = said
         state.number += 1
-        value = encode(msgspec.structs.replace(made, number=state.number))
+        state.as_of = max(state.as_of, known.as_of)
+        value = encode(msgspec.structs.replace(made, number=state.number, as_of=state.as_of))
         return [Output(topics.LEARNER_REPORTS, 0, KEY, value)]
 
     def snapshot(self) -> bytes:

@@ -42,9 +42,19 @@ def test_reports_are_a_day_apart_unless_a_version_or_an_alarm_is_new() -> None:
     found = reports(outputs)
     assert [report.number for report in found] == list(range(1, len(found) + 1))
     for before, after in pairwise(found):
+        assert after.as_of >= before.as_of
         early = after.as_of - before.as_of < REPORT_EVERY_MS
         news = (after.versions, after.alarms) != (before.versions, before.alarms)
         assert news or not early
+
+
+def test_reports_never_go_back_where_assessments_do() -> None:
+    learner = Learner()
+    outcome = assessment("m", 30 * DAY_MS, "defaulted")
+    process(learner, [assessment("m", 0, None), outcome])
+    learner.reporter.ring()
+    (report,) = reports(process(learner, [assessment("m", 29 * DAY_MS, "defaulted")]))
+    assert report.as_of == 30 * DAY_MS and report.labels_learnt == 2
 
 
 def test_every_version_is_reported_at_once_with_what_it_was_promoted_for() -> None:
