@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from desk import present, queries
+from desk import models, present, queries
 from desk.access import Guard, Sessions, log_in
 from desk.present import Labels
 from desk.queries import Engine
@@ -52,6 +52,7 @@ def create_app(
         routes=[
             Route("/", pages.queue),
             Route("/merchants/{merchant_id:path}", pages.merchant),
+            Route("/models", pages.models),
             Route("/login", login),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
@@ -100,10 +101,12 @@ class _Pages:
             "money": present.money,
             "share": present.share,
             "number": present.number,
+            "measure": present.measure,
             "moment": present.moment,
             "iso": present.iso,
             "words": present.words,
             "movement": present.movement,
+            "promoted_for": models.promoted_for,
             "path": lambda text: quote(text, safe=""),
         }
 
@@ -145,6 +148,26 @@ class _Pages:
             alerts=[self._explained(row) for row in alerts],
             changes=[self._explained(row) for row in changes],
             lines=queries.current_lines(changes),
+        )
+
+    def models(self, _request: Request) -> Response:
+        """Champion, challengers and floors, drift, labels, and the versions published."""
+        report = models.latest_report(self._engine)
+        versions = models.versions(self._engine) if report else []
+        drift = models.drift_rows(report, self._labels) if report else []
+        return self._page(
+            "models.html",
+            refresh_s=None,
+            report=report,
+            champion=models.standing_of(report, "champion") if report else None,
+            floor=models.standing_of(report, "floor") if report else None,
+            pauses=models.PAUSES,
+            using=models.in_use(versions),
+            drift=drift,
+            moved=[row for row in drift if row["level"] != "none"],
+            still=[row for row in drift if row["level"] == "none"],
+            alarms=models.alarm_rows(report) if report else [],
+            versions=versions,
         )
 
     def problem(self, _request: Request, status: int) -> Response:

@@ -51,7 +51,7 @@ def money(minor: int | float | None, currency: str) -> str:
 
 def share(ratio: float | None) -> str:
     """A ratio of 0-1 as percent with one digit."""
-    return NOTHING if ratio is None else f"{ratio * 100:,.1f} %"
+    return NOTHING if ratio is None else f"{ratio * 100:,.1f} %".replace("-", "−")
 
 
 def number(value: float | None) -> str:
@@ -60,6 +60,11 @@ def number(value: float | None) -> str:
         return NOTHING
     text = f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
+
+
+def measure(value: float | None) -> str:
+    """A measure of a forecast, such as a log loss or an area: three decimals, so that all align."""
+    return NOTHING if value is None else f"{value:.3f}".replace("-", "−")
 
 
 def quantity(value: float | None, unit: str, currency: str) -> str:

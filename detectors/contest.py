@@ -203,6 +203,10 @@ class Contest:
         back is not back at once.
         """
         self.champion, self._promoted_at = model, at
+        self.restart_window()
+
+    def restart_window(self) -> None:
+        """Compare by labels from here on only: those before were of another time."""
         self.outcomes.clear()
 
     def snapshot(self) -> bytes:
@@ -236,6 +240,14 @@ class Contest:
         contest.labels, contest._promoted_at = state.labels, state.promoted_at
         contest._faded = state.faded
         return contest
+
+
+def auc_margin(standings: Mapping[str, Standing]) -> float | None:
+    """ROC AUC of the champion less that of the best floor; None while there is one class only."""
+    champion = standings.get(CHAMPION)
+    if champion is None or champion.roc_auc is None:
+        return None
+    return champion.roc_auc - max(standings[name].roc_auc or 0.0 for name in FLOORS)
 
 
 def _loss(standing: Standing) -> float:

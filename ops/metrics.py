@@ -4,6 +4,7 @@ A ``Metrics`` belongs to one process and has a registry of its own.
 """
 
 import contextlib
+import math
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
@@ -175,9 +176,6 @@ class Metrics:
             "Median event time from the features to the default of those found.",
             "who",
         )
-        self.labels = gauge(
-            "labels_by_outcome", "Outcomes that reached the learner, by what they are.", "outcome"
-        )
         self.labels_by_fate = gauge(
             "labels_by_fate", "Labels of the learner, by what became of them so far.", "fate"
         )
@@ -190,6 +188,27 @@ class Metrics:
             "drift_psi_ratio",
             "Population stability index of a model input, or of the score.",
             "feature",
+        )
+        self.model_auc_margin = gauge(
+            "model_roc_auc_over_floor_ratio",
+            "ROC AUC of the champion less that of the best naive floor.",
+        )
+        self.contest_labels = gauge(
+            "contest_labels", "Labels since the last promotion, or change of error.", "kind"
+        )
+        self.labels_received = gauge("labels_received", "Outcomes that came, by what.", "outcome")
+        self.labels_awaited = gauge(
+            "labels_awaited_seconds",
+            "Event time for which loans have fallen due and no outcome has come.",
+        )
+        self.drift_alarms = gauge(
+            "drift_alarms",
+            "Changes found so far by adaptive windows on the champion's error and score.",
+            "signal",
+            "direction",
+        )
+        self.promotions_paused = gauge(
+            "promotions_paused", "1 for the reason why no version is promoted now.", "reason"
         )
 
         # Sink
@@ -319,13 +338,21 @@ class Metrics:
         given_up: int,
         standings: Mapping[str, Mapping[str, float | None]],
         psi: Mapping[str, float],
-        outcomes: Mapping[str, int],
+        auc_margin: float | None,
+        contest_labels: Mapping[str, int],
+        labels_received: Mapping[str, int],
+        labels_awaited_ms: int,
+        alarms: Mapping[tuple[str, str], int],
+        pause: str | None,
         fates: Mapping[str, int],
         rollbacks: Mapping[str, int],
     ) -> None:
         """What the learner knows: ``standings`` are the fields of each, by name; None = unknown.
 
-        What is unknown, or of a window that a promotion ended, is not shown.
+        ``auc_margin`` is the champion's ROC AUC less that of the best floor, ``contest_labels`` the
+        labels that both rest on by kind (``good``, ``bad``), ``labels_received`` all outcomes by
+        name, ``alarms`` counts by signal and direction, ``pause`` why nothing is promoted. What is
+        unknown, or of a window that a promotion ended, is not shown.
         """
         self.labels_held.set(held)
         self.labels_given_up.set(given_up)
@@ -338,17 +365,29 @@ class Metrics:
             "calibration_error": self.model_calibration_error,
             "lead_time_s": self.model_lead_time,
         }
-        for shown in (*by_field.values(), self.drift_psi):
+        for shown in (*by_field.values(), self.drift_psi, self.promotions_paused):
             shown.clear()
         for who, standing in standings.items():
             for name, gauge in by_field.items():
                 value = standing.get(name)
                 if value is not None:
                     gauge.labels(who).set(value)
-        counts = ((self.labels, outcomes), (self.labels_by_fate, fates))
-        for gauge, found in (*counts, (self.rollbacks, rollbacks), (self.drift_psi, psi)):
+        counts = (
+            (self.labels_received, labels_received),
+            (self.labels_by_fate, fates),
+            (self.contest_labels, contest_labels),
+            (self.rollbacks, rollbacks),
+            (self.drift_psi, psi),
+        )
+        for gauge, found in counts:
             for label, number in found.items():
                 gauge.labels(label).set(number)
+        self.labels_awaited.set(labels_awaited_ms / 1000)
+        self.model_auc_margin.set(math.nan if auc_margin is None else auc_margin)
+        for (signal, direction), count in alarms.items():
+            self.drift_alarms.labels(signal, direction).set(count)
+        if pause is not None:
+            self.promotions_paused.labels(pause).set(1)
 
     def add_scoring(self, increments: Mapping[str, int]) -> None:
         """What scoring counted since the last call, by its own names."""

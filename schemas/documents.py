@@ -39,13 +39,20 @@ from schemas.events import (
     ShortText,
     TimestampMs,
 )
+from schemas.learner_report import LearnerReport
 from schemas.outputs import Alert, Assessment, DeadLetter, LimitChange
 from schemas.topics import CATALOGUE, Topic
 
 CONTRACT_VERSION = "0.1.0"
 """Version of the contract: a minor step adds fields, types or topics; nothing is ever removed."""
 
-OUTPUT_TYPES: tuple[type[Struct], ...] = (Assessment, Alert, LimitChange, DeadLetter)
+OUTPUT_TYPES: tuple[type[Struct], ...] = (
+    Assessment,
+    Alert,
+    LimitChange,
+    DeadLetter,
+    LearnerReport,
+)
 """What Tideline says, one record each, by the name that the topic catalogue uses."""
 
 JSON_SCHEMA_FILE = "tideline.schema.json"

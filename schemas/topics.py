@@ -47,6 +47,7 @@ POLICIES = "risk.policies"
 DEAD_LETTERS = "risk.dead-letters"
 CHECKPOINTS = "risk.checkpoints"
 LEARNER_STATE = "risk.learner-state"
+LEARNER_REPORTS = "risk.learner-reports"
 
 INPUT_TOPICS: tuple[str, ...] = (
     TRANSACTIONS,
@@ -60,7 +61,13 @@ INPUT_TOPICS: tuple[str, ...] = (
 )
 """What intake reads."""
 
-OUTPUT_TOPICS: tuple[str, ...] = (ASSESSMENTS, ALERTS, LIMIT_CHANGES, DEAD_LETTERS)
+OUTPUT_TOPICS: tuple[str, ...] = (
+    ASSESSMENTS,
+    ALERTS,
+    LIMIT_CHANGES,
+    DEAD_LETTERS,
+    LEARNER_REPORTS,
+)
 """What sinks store."""
 
 YEAR_MS = 365 * DAY_MS
@@ -147,6 +154,14 @@ CATALOGUE: tuple[Topic, ...] = (
         value="DeadLetter",
         retention_ms=30 * DAY_MS,
         description="input that could not be taken, with its original bytes",
+    ),
+    Topic(
+        name=LEARNER_REPORTS,
+        key="none (one learner)",
+        value="LearnerReport",
+        retention_ms=YEAR_MS,
+        single_partition=True,
+        description="the learner of itself: standings, drift, labels, versions published",
     ),
     Topic(
         name=CHECKPOINTS,

@@ -26,6 +26,7 @@ _SCALARS: dict[str, pa.DataType] = {
     "Float64": pa.float64(),
     "Int32": pa.int32(),
     "Int64": pa.int64(),
+    "UInt8": pa.uint8(),
     "UInt16": pa.uint16(),
     "UInt32": pa.uint32(),
     "UInt64": pa.uint64(),

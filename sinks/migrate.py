@@ -1,8 +1,8 @@
-"""Numbered SQL migrations, applied once each and never changed afterwards.
+"""Numbered SQL migrations, applied in order, once each, and never changed afterwards.
 
-A migration is a file ``NNNN_name.sql`` of statements that each end in ``;`` at the end of a line
-and may be run twice (``IF NOT EXISTS``), since ClickHouse has no transactional DDL: one that broke
-half way is run again from its start.
+A migration is a file ``NNNN_name.sql`` (numbers rise, one may be left out) of statements that each
+end in ``;`` at the end of a line and may be run twice (``IF NOT EXISTS``), since ClickHouse has no
+transactional DDL: one that broke half way is run again from its start.
 """
 
 import hashlib
@@ -49,8 +49,8 @@ def load(full: bool = True) -> list[Migration]:
             checksum = hashlib.sha256(text.encode()).hexdigest()
             found.append(Migration(int(name[1]), name[2], checksum, _statements(text)))
     found.sort()
-    if [m.version for m in found] != list(range(1, len(found) + 1)):
-        raise MigrationError(f"migrations are not numbered 1, 2, … in {folder}")
+    if len({m.version for m in found}) != len(found):
+        raise MigrationError(f"two migrations have one number in {folder}; renumber the newer one")
     return found
 
 
@@ -98,7 +98,7 @@ def pending(engine: Engine) -> list[Migration]:
                 f"migration {migration.version:04}_{migration.name} was changed after it was "
                 f"applied to {engine.database}; restore its text and add a new migration instead"
             )
-    if max(applied, default=0) > len(migrations):
+    if max(applied, default=0) > migrations[-1].version:
         raise MigrationError(
             f"database {engine.database} has migration {max(applied):04}, which this release does "
             "not know; run the newer release"

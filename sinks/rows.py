@@ -13,6 +13,7 @@ import msgspec
 
 from schemas import topics
 from schemas.outputs import Alert, Assessment, DeadLetter, LimitChange, Reason
+from sinks import report_rows
 
 Row = tuple[Any, ...]
 Columns = list[Sequence[Any]]
@@ -257,6 +258,25 @@ TABLES: dict[str, Table] = {
             "source_line": _INT64,
         },
         _dead_letter,
+    ),
+    topics.LEARNER_REPORTS: _table(
+        "learner_reports",
+        " ".join(report_rows.COLUMNS),
+        {
+            "as_of": _TIME_MS,
+            "champion_since": _TIME_MS,
+            "held_since": _TIME_MS,
+            "last_label_at": _TIME_MS,
+            "last_due_at": _TIME_MS,
+            "number": _UINT32,
+            "pause_labels": _UINT32,
+            "labels_learnt": _INT64,
+            "labels_ripening": _INT64,
+            "labels_held": _INT64,
+            "labels_given_up": _INT64,
+            "outcomes_without_history": _INT64,
+        },
+        report_rows.learner_report_row,
     ),
 }
 """The table of each output topic, by the topic's logical name."""

@@ -1,11 +1,11 @@
 """The learner: feature snapshots meet outcomes, challengers learn, versions are promoted.
 
 A pure object over ``risk.assessments``. Good outcomes wait until bad ones of the same age are
-known, labels pass the quarantine, the contest of champion and challengers decides, and while the
-score drifts nothing is promoted. What is usual is learnt without outcomes (see
-``streams.anomaly_learner``). Scoring never learns; it uses the versions published here, from
-the place in the log where they are activated. State is a set of keyed items, of which each
-transaction writes those that changed.
+known, labels pass the quarantine, the contest of champion and challengers decides, and while there
+is drift nothing is promoted (``detectors.drift_levels``). What is usual is learnt without outcomes
+(``streams.anomaly_learner``). Scoring never learns; it uses the versions published here, from the
+place in the log where they are activated. State is a set of keyed items, of which each transaction
+writes those that changed.
 """
 
 import msgspec
@@ -14,13 +14,16 @@ from msgspec import Struct, field
 
 from detectors.anomaly_model import encode_anomaly
 from detectors.bins import BIN_NAMES, binned, feature_of
-from detectors.contest import Contest
+from detectors.contest import CHAMPION, Contest
 from detectors.default_risk import ModelError, encode_model
 from detectors.drift import Drift
+from detectors.drift_alarms import DriftAlarms
+from detectors.drift_levels import Pause, pause_of
 from detectors.envelope import Kind, Signer
 from detectors.floors import naive_scores
 from detectors.in_force import InForce
 from detectors.labelling import Case, Counters, Labelling
+from detectors.labels import TEACHINGS
 from detectors.quarantine import Held, Quarantine
 from detectors.snapshots import Snapshot, keep, kept, pack
 from detectors.transform import model_inputs
@@ -32,6 +35,7 @@ from schemas.events import GLOBAL_MERCHANT, ModelActivated
 from schemas.outputs import Assessment
 from streams.anomaly_learner import PREFIX as ANOMALY
 from streams.anomaly_learner import AnomalyLearner
+from streams.learner_report import Known, Labels, Reporter
 from streams.model_keys import LIBRARIES, REPLAY_SIGNER
 from streams.records import Output, Record, model_kind
 
@@ -47,7 +51,8 @@ _VARIABLES: dict[str, tuple[str, ...]] = {
     feature: tuple(name for name in BIN_NAMES if feature_of(name) == feature)
     for feature in dict.fromkeys(map(feature_of, BIN_NAMES))
 } | {SCORE: tuple(_BAND + band for band in _BANDS)}
-_CONTEST_KEY, _DRIFT_KEY = b"contest", b"drift"
+_INPUTS = {name: bins for name, bins in _VARIABLES.items() if name != SCORE}
+_CONTEST_KEY, _DRIFT_KEY, _ALARMS_KEY, _REPORT_KEY = b"contest", b"drift", b"alarms", b"report"
 _SNAPSHOTS_PREFIX = b"snapshots/"
 
 
@@ -71,6 +76,8 @@ class Learner:
         self.counters = Counters()
         self.contest = Contest()
         self.drift = Drift()
+        self.alarms = DriftAlarms()
+        self.reporter = Reporter()
         self.labelling = Labelling(self.counters)
         self.in_force = InForce()
         self.anomaly = AnomalyLearner()
@@ -84,7 +91,7 @@ class Learner:
         return self.labelling.quarantine
 
     def process(self, record: Record) -> list[Output]:
-        """One assessment. Returns a model version and its activation when one is due."""
+        """One assessment. Returns a model version and its activation, and a report, when due."""
         assessment = _decode(record.value or b"")
         stamped, champion = assessment.model_version, self.contest.champion.version
         if self.in_force.hear(record.partition, stamped, champion):
@@ -93,9 +100,24 @@ class Learner:
         outputs = self._learn_ready()
         if assessment.outcome is None:
             self._remember(assessment)
-            return outputs + self._learn_usual(assessment)
-        self._take_outcome(assessment, assessment.outcome)
-        return outputs + self._learn_ready()
+            outputs += self._learn_usual(assessment)
+        else:
+            self._take_outcome(assessment, assessment.outcome)
+            outputs += self._learn_ready()
+        if self.reporter.is_due(assessment.as_of):
+            outputs += self.reporter.report(self._known(assessment.as_of))
+        return outputs
+
+    @property
+    def pause(self) -> Pause | None:
+        """Why nothing is promoted now, or None."""
+        return pause_of(
+            self.drift,
+            self.alarms,
+            inputs=_INPUTS,
+            score=_VARIABLES[SCORE],
+            labels_held=self.quarantine.holding,
+        )
 
     def psi(self) -> dict[str, float]:
         """Population stability index of every model input, and of the score by its bands."""
@@ -114,6 +136,10 @@ class Learner:
             items.append((_CONTEST_KEY, msgspec.msgpack.encode(state)))
         if self._drift_changed:
             items.append((_DRIFT_KEY, msgspec.msgpack.encode(self.drift)))
+        if self.alarms.changed:
+            items.append((_ALARMS_KEY, self.alarms.snapshot()))
+        if self.reporter.changed:
+            items.append((_REPORT_KEY, self.reporter.snapshot()))
         self._changed.clear()
         self._contest_changed = self._drift_changed = False
         return items + self.anomaly.dirty()
@@ -134,6 +160,10 @@ class Learner:
                     self.labelling.adopt(state.quarantine, state.ripening)
             elif key == _DRIFT_KEY:
                 self.drift = msgspec.msgpack.decode(raw, type=Drift)
+            elif key == _ALARMS_KEY:
+                self.alarms = DriftAlarms.restore(raw)
+            elif key == _REPORT_KEY:
+                self.reporter = Reporter.restore(raw)
             else:
                 self._snapshots[key.removeprefix(_SNAPSHOTS_PREFIX).decode()] = raw
 
@@ -151,10 +181,17 @@ class Learner:
         if assessment.band != "insufficient_history":
             bins = binned(model_inputs(values.tolist()))
             self.drift.note([*bins, _BAND + assessment.band])
+            self.reporter.note_snapshot(assessment)
+            said = assessment.probability_of_default
+            if said is not None and self.alarms.note_score(said, assessment.as_of):
+                self.reporter.ring()
             self._drift_changed = True
 
     def _take_outcome(self, assessment: Assessment, outcome: str) -> None:
         self._contest_changed = True
+        teaching = TEACHINGS.get(outcome)
+        bad = teaching is not None and teaching.bad
+        self.reporter.note_label(outcome, bad, assessment.as_of)
         merchant = assessment.merchant_id
         self.labelling.take(
             merchant,
@@ -185,8 +222,16 @@ class Learner:
             judges=judges,
         )
         self.counters.learned += 1
-        winner = self.contest.winner(label.at) if judges else None
-        if winner is None or self.quarantine.holding or self.drift.is_moving(_VARIABLES[SCORE]):
+        if not judges:
+            return []
+        said = self.contest.outcomes[-1].said[CHAMPION]
+        alarm = self.alarms.note_label(said, label.defaulted, label.at)
+        if alarm is not None:
+            self.reporter.ring()
+            if alarm.direction == "up":
+                self.contest.restart_window()
+        winner = self.contest.winner(label.at)
+        if winner is None or self.pause is not None:
             return []
         return self._publish(winner, label.at)
 
@@ -199,6 +244,7 @@ class Learner:
 
     def _publish(self, name: str, at: int) -> list[Output]:
         version = f"default-risk-{self.counters.published + 1}"
+        standings = self.contest.standings()
         try:
             model = self.contest.promote(name, version=version, at=at)
         except ModelError:
@@ -206,6 +252,7 @@ class Learner:
         self.counters.published += 1
         self.in_force.published(model)
         self._forget_scores()
+        self.reporter.note_version(name, model, standings, at)
         return self._seal("default-risk", version, encode_model(model), at, model.parent)
 
     def _roll_back(self, version: str, at: int) -> None:
@@ -222,6 +269,7 @@ class Learner:
     def _forget_scores(self) -> None:
         """Another model gives other scores; from here on they are compared with its own."""
         self.drift, self._drift_changed = Drift(), True
+        self.alarms.new_champion()
 
     def _seal(
         self, kind: Kind, version: str, payload: bytes, at: int, parent: str | None
@@ -242,6 +290,18 @@ class Learner:
             Output(topics.MODELS, 0, version.encode(), raw),
             Output(topics.CONTROL, 0, GLOBAL_MERCHANT.encode(), encode(activation)),
         ]
+
+    def _known(self, as_of: int) -> Known:
+        held, counters = self.quarantine.held, self.counters
+        labels = Labels(
+            learnt=counters.learned,
+            ripening=counters.labels_ripening,
+            held=counters.labels_held,
+            held_since=held[0].at if held else None,
+            given_up=counters.labels_given_up,
+            without_history=counters.outcomes_without_history,
+        )
+        return Known(as_of, self.contest, self.drift, self.alarms, _VARIABLES, self.pause, labels)
 
 
 _decode = msgspec.json.Decoder(Assessment).decode

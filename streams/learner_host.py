@@ -2,7 +2,8 @@
 
 from msgspec import structs
 
-from detectors.contest import Standing
+from detectors.contest import Standing, auc_margin
+from detectors.drift_alarms import DIRECTIONS, SIGNALS
 from detectors.envelope import Signer
 from ops.metrics import Metrics
 from ops.settings import Settings
@@ -75,15 +76,24 @@ class LearnerHost:
         return []
 
     def _show(self, learner: Learner) -> None:
-        counters = learner.counters
+        counters, contest = learner.counters, learner.contest
+        standings = contest.standings()
+        bad = sum(outcome.defaulted for outcome in contest.outcomes)
         self._metrics.learner_state(
             held=counters.labels_held,
             given_up=counters.labels_given_up,
-            standings={
-                name: _figures(standing) for name, standing in learner.contest.standings().items()
-            },
+            standings={name: _figures(standing) for name, standing in standings.items()},
             psi=learner.psi(),
-            outcomes=counters.outcomes,
+            auc_margin=auc_margin(standings),
+            contest_labels={"bad": bad, "good": len(contest.outcomes) - bad},
+            labels_received=counters.outcomes,
+            labels_awaited_ms=learner.reporter.labels_awaited_ms,
+            alarms={
+                (signal, direction): learner.alarms.count(signal, direction)
+                for signal in SIGNALS
+                for direction in DIRECTIONS
+            },
+            pause=learner.pause,
             fates={
                 "learnt": counters.learned,
                 "ripening": counters.labels_ripening,

@@ -81,6 +81,9 @@ def test_the_dashboard_shows_what_operations_promises() -> None:
         "tideline_sink_rows_total",
         "tideline_restore_progress_ratio",
         "tideline_monitor_exposure_minor",
+        "tideline_model_roc_auc_ratio",
+        "tideline_drift_psi_ratio",
+        "tideline_labels_held",
     ):
         assert metric in text, metric
 

@@ -12,6 +12,7 @@ from ops.metrics import Metrics
 from ops.settings import ClickHouse, Settings
 from schemas import topics
 from schemas.codec import encode
+from schemas.learner_report import LearnerReport
 from schemas.outputs import Alert, Assessment, LimitChange
 from sinks.embedded import EmbeddedEngine
 from sinks.sink import Sink
@@ -38,11 +39,13 @@ def store(engine: EmbeddedEngine, metrics: Metrics, health: HealthServer) -> Sto
         Assessment: topics.ASSESSMENTS,
         Alert: topics.ALERTS,
         LimitChange: topics.LIMIT_CHANGES,
+        LearnerReport: topics.LEARNER_REPORTS,
     }
 
-    def put(*outputs: Assessment | Alert | LimitChange) -> None:
+    def put(*outputs: Assessment | Alert | LimitChange | LearnerReport) -> None:
         for made in outputs:
-            kafka.publish(topic_of[type(made)], 0, made.merchant_id.encode(), encode(made))
+            key = getattr(made, "merchant_id", "learner").encode()
+            kafka.publish(topic_of[type(made)], 0, key, encode(made))
         consumer = FakeConsumer(kafka)
         settings = Settings(clickhouse=ClickHouse(batch_rows_max=1_000))
         sink = Sink(settings, engine, metrics, health, consumer=consumer, clock=clock)  # type: ignore[arg-type]

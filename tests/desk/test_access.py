@@ -8,7 +8,16 @@ from desk.app import create_app
 from sinks.embedded import EmbeddedEngine
 from tests.desk.conftest import TOKEN
 
-PATHS = ["/", "/?refresh=off", "/merchants/m-1", "/static/desk.css", "/nowhere", "/login/", "//"]
+PATHS = [
+    "/",
+    "/?refresh=off",
+    "/merchants/m-1",
+    "/models",
+    "/static/desk.css",
+    "/nowhere",
+    "/login/",
+    "//",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)

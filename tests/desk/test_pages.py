@@ -10,7 +10,14 @@ from desk import present
 from schemas.outputs import Reason
 from sinks.embedded import EmbeddedEngine
 from tests.desk.conftest import LABELS, Store
-from tests.sinks.outputs import DAY_MS, START_MS, alert, assessment, limit_change
+from tests.sinks.outputs import (
+    DAY_MS,
+    START_MS,
+    alert,
+    assessment,
+    learner_report,
+    limit_change,
+)
 
 
 class Page(HTMLParser):
@@ -199,9 +206,9 @@ def test_injections_are_text_everywhere(analyst: TestClient, store: Store, text:
     assert "as-4" not in merchant.text and "secret" not in merchant.text
 
 
-@pytest.mark.parametrize("path", ["/", "/merchants/m-1"])
+@pytest.mark.parametrize("path", ["/", "/merchants/m-1", "/models"])
 def test_pages_load_nothing_from_elsewhere(analyst: TestClient, store: Store, path: str) -> None:
-    store(alert(1), assessment(1), limit_change(1))
+    store(alert(1), assessment(1), limit_change(1), learner_report(2))
     for address in set(page(analyst, path).loads) - {"#changes"}:
         assert address.startswith("/") and not address.startswith("//")
         assert analyst.get(address).status_code == 200

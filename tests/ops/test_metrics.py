@@ -25,8 +25,11 @@ PLAIN_GAUGES = {
     "tideline_labels_given_up",
     "tideline_model_log_loss",
     "tideline_model_rollbacks",
-    "tideline_labels_by_outcome",
     "tideline_labels_by_fate",
+    "tideline_contest_labels",
+    "tideline_labels_received",
+    "tideline_drift_alarms",
+    "tideline_promotions_paused",
 }
 
 

@@ -12,10 +12,30 @@ import msgspec
 
 from schemas.documents import OUTPUT_TYPES
 from schemas.events import EVENT_TYPES, tag_of
+from schemas.learner_report import (
+    CalibrationBin,
+    DriftAlarm,
+    LabelCount,
+    ModelStanding,
+    PublishedVersion,
+    VariableDrift,
+)
 from schemas.outputs import FunderShare, Header, Reason
 
 CORPUS = Path(__file__).parent / "corpus" / "v0.1"
 CONTRACT = CORPUS / "contract.json"
+PARTS: tuple[type[msgspec.Struct], ...] = (
+    Reason,
+    FunderShare,
+    Header,
+    ModelStanding,
+    VariableDrift,
+    DriftAlarm,
+    LabelCount,
+    CalibrationBin,
+    PublishedVersion,
+)
+"""Structs within outputs."""
 _BOUNDS = {"minimum": 1, "maximum": -1, "minLength": 1, "maxLength": -1}
 """Bounds by JSON Schema name; the sign of the change that would refuse what was once valid."""
 
@@ -33,7 +53,7 @@ def describe() -> Contract:
             "topic": event.topic,
             "fields": _fields(event),
         }
-    for output in (*OUTPUT_TYPES, Reason, FunderShare, Header):
+    for output in (*OUTPUT_TYPES, *PARTS):
         contract[output.__name__] = {"tag": None, "topic": None, "fields": _fields(output)}
     return contract
 
@@ -43,7 +63,7 @@ def _fields(struct: type[msgspec.Struct]) -> dict[str, Any]:
     for field in msgspec.structs.fields(struct):
         schema, components = msgspec.json.schema_components((field.type,), ref_template="{name}")
         fields[field.encode_name] = {"schema": schema[0], "required": field.required}
-        assert all(name in ("Reason", "FunderShare", "Header") for name in components)
+        assert {part.__name__ for part in PARTS} >= set(components)
     return fields
 
 

@@ -6,6 +6,16 @@ from confluent_kafka import murmur2
 
 from schemas import topics
 from schemas.codec import encode
+from schemas.learner_report import (
+    LEARNER_REPORT_SCHEMA,
+    CalibrationBin,
+    DriftAlarm,
+    LabelCount,
+    LearnerReport,
+    ModelStanding,
+    PublishedVersion,
+    VariableDrift,
+)
 from schemas.outputs import (
     Alert,
     Assessment,
@@ -122,11 +132,103 @@ def dead_letter(number: int, value: bytes = b"\xff\x00 not JSON") -> DeadLetter:
     )
 
 
+def standing(name: str, role: str = "challenger", **over: object) -> ModelStanding:
+    """Of a floor neither log loss nor calibration is stated."""
+    floor = role == "floor"
+    fields = {
+        "name": name,
+        "role": role,
+        "labels": 240,
+        "defaults": 31,
+        "log_loss": None if floor else 0.312,
+        "roc_auc": 0.71,
+        "calibration_error": None if floor else -0.012,
+        "precision": 0.42,
+        "recall": 0.32,
+        "exposure_found": 0.4,
+        **over,
+    }
+    return ModelStanding(**fields)
+
+
+def published(number: int, **over: object) -> PublishedVersion:
+    at = START_MS + number * DAY_MS
+    fields = {
+        "version": f"default-risk-{number}",
+        "kind": "scorecard",
+        "parent": f"default-risk-{number - 1}" if number > 1 else "prior-2",
+        "challenger": "scorecard",
+        "published_at": at,
+        "trained_from": START_MS,
+        "trained_until": at,
+        "labels": 100 * number,
+        "defaults": 12 * number,
+        "compared": 100,
+        "log_loss": 0.3,
+        "champion_log_loss": 0.34,
+        "roc_auc": 0.75,
+        "champion_roc_auc": 0.7,
+        "best_floor": "days-past-due",
+        "best_floor_roc_auc": 0.68,
+        **over,
+    }
+    return PublishedVersion(**fields)
+
+
+def learner_report(number: int, **over: object) -> LearnerReport:
+    at = START_MS + number * DAY_MS
+    fields = {
+        "schema": LEARNER_REPORT_SCHEMA,
+        "number": number + 1,
+        "as_of": at,
+        "champion": f"default-risk-{number}",
+        "champion_since": at - DAY_MS if number % 2 else None,
+        "pause": None if number % 3 else "labels_held",
+        "pause_labels": 0,
+        "labels_learnt": 240 + number,
+        "labels_ripening": 12,
+        "labels_held": 0 if number % 3 else 7,
+        "held_since": None if number % 3 else at - DAY_MS,
+        "labels_given_up": 3,
+        "outcomes_without_history": 1,
+        "last_label_at": at,
+        "last_due_at": at,
+        "standings": [
+            standing("champion", "champion"),
+            standing("logistic", roc_auc=0.74),
+            standing("volume-rank", "floor", roc_auc=None, recall=None),
+        ],
+        "drift": [
+            VariableDrift(variable="score", psi=0.31, level="act", moving=True),
+            VariableDrift(variable="turnover_28d_minor", psi=0.12, level="watch", moving=False),
+        ],
+        "alarms": [
+            DriftAlarm(
+                signal="error",
+                found_at=at,
+                direction="up",
+                before=0.2,
+                after=0.5,
+                observations=320,
+            )
+        ],
+        "label_counts": [
+            LabelCount(outcome="defaulted", bad=True, labels=31),
+            LabelCount(outcome="settled", bad=False, labels=209),
+        ],
+        "calibration": [CalibrationBin(labels=120, predicted=0.08, observed=0.1)],
+        "versions": [published(each) for each in range(1, number % 4 + 1)],
+        **over,
+    }
+    return LearnerReport(**fields)
+
+
 MAKERS = {
     topics.ASSESSMENTS: assessment,
     topics.ALERTS: alert,
     topics.LIMIT_CHANGES: limit_change,
     topics.DEAD_LETTERS: dead_letter,
+    topics.LEARNER_REPORTS: learner_report,
 }
 
 ID_COLUMNS = {
@@ -134,6 +236,7 @@ ID_COLUMNS = {
     topics.ALERTS: ("alerts", "alert_id"),
     topics.LIMIT_CHANGES: ("limit_changes", "decision_id"),
     topics.DEAD_LETTERS: ("dead_letters", "toString(source_offset)"),
+    topics.LEARNER_REPORTS: ("learner_reports", "toString(number)"),
 }
 
 

@@ -1,12 +1,17 @@
 """Migrations on the embedded engine."""
 
+from pathlib import Path
+
 import pytest
 
+from schemas import topics
+from schemas.codec import encode
 from sinks import migrate as migrations
 from sinks.embedded import EmbeddedEngine
 from sinks.engine import INSERT_SETTINGS
 from sinks.migrate import MigrationError, load, migrate, pending, require_current
-from sinks.rows import REJECT_COLUMNS, REJECTS, TABLES
+from sinks.rows import REJECT_COLUMNS, REJECTS, TABLES, Record, sort_records
+from tests.sinks.outputs import DAY_MS, START_MS, learner_report, published
 
 TABLES_MADE = {table.name for table in TABLES.values()} | {REJECTS}
 
@@ -80,3 +85,53 @@ def test_both_schemas_have_the_columns_that_the_sink_writes(full: bool) -> None:
 def test_the_engine_knows_every_insert_setting(engine: EmbeddedEngine) -> None:
     known = {row["name"] for row in engine.query("SELECT name FROM system.settings")}
     assert set(INSERT_SETTINGS) <= known
+
+
+def test_a_number_that_was_left_out_may_follow_and_none_may_be_given_twice(
+    bare_engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    monkeypatch.setattr(migrations, "files", lambda package: tmp_path)
+
+    def write(name: str) -> None:
+        table = name.partition("_")[2]
+        text = f"CREATE TABLE IF NOT EXISTS {table} (a Int64) ENGINE = MergeTree ORDER BY a;\n"
+        (folder / f"{name}.sql").write_text(text)
+
+    write("0001_first")
+    write("0004_fourth")
+    assert migrate(bare_engine) == ["0001_first", "0004_fourth"]
+    write("0003_third")
+    assert migrate(bare_engine) == ["0003_third"]
+    require_current(bare_engine)
+    write("0003_another")
+    with pytest.raises(MigrationError, match="two migrations have one number"):
+        pending(bare_engine)
+
+
+def test_every_published_version_is_in_the_view_once_as_of_the_latest_report(
+    engine: EmbeddedEngine,
+) -> None:
+    table = TABLES[topics.LEARNER_REPORTS]
+    reports = [
+        learner_report(1, versions=[published(1, compared=90)]),
+        learner_report(2, versions=[published(1), published(2, compared=80)]),
+        learner_report(3, versions=[published(2)]),
+    ]
+    records = [
+        Record(topics.LEARNER_REPORTS, 0, n, 1, b"learner", encode(report))
+        for n, report in enumerate(reports)
+    ]
+    engine.insert(table.name, table.columns, sort_records(table, records).rows, token="t")
+    rows = engine.query(
+        "SELECT version, parent, compared, toUnixTimestamp64Milli(published_at) AS at"
+        " FROM model_versions ORDER BY version"
+    )
+    assert rows == [
+        {"version": f"default-risk-{n}", "parent": parent, "compared": 100, "at": at}
+        for n, parent, at in (
+            (1, "prior-2", START_MS + DAY_MS),
+            (2, "default-risk-1", START_MS + 2 * DAY_MS),
+        )
+    ]

@@ -8,7 +8,16 @@ from schemas import topics
 from schemas.codec import encode
 from schemas.outputs import FunderShare
 from sinks.rows import REJECT_COLUMNS, TABLES, Record, sort_records
-from tests.sinks.outputs import MAKERS, alert, assessment, dead_letter, limit_change, output
+from tests.sinks.outputs import (
+    MAKERS,
+    alert,
+    assessment,
+    dead_letter,
+    learner_report,
+    limit_change,
+    output,
+    published,
+)
 
 
 def record(topic: str, value: bytes | None, offset: int = 0) -> Record:
@@ -59,6 +68,14 @@ def test_a_dead_letter_keeps_the_original_bytes() -> None:
             encode(limit_change(1, funders=[FunderShare(funder="f", limit_minor=2**63)])),
             "not_readable",
         ),
+        (topics.LEARNER_REPORTS, encode(learner_report(1, pause_labels=2**32)), "out_of_range"),
+        (topics.LEARNER_REPORTS, encode(learner_report(1, held_since=-1)), "out_of_range"),
+        (
+            topics.LEARNER_REPORTS,
+            encode(learner_report(1, versions=[published(1, labels=2**63)])),
+            "not_readable",
+        ),
+        (topics.LEARNER_REPORTS, encode(learner_report(1, pause="tired")), "not_readable"),
         (
             topics.DEAD_LETTERS,
             encode(dead_letter(1)).replace(b'"key":"', b'"key":"*'),

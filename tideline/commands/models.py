@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from detectors import model_document
-from streams.learner import DAY_MS, GOOD_WAITS_MS, MATURITY_MS
+from detectors.labelling import DAY_MS, GOOD_WAITS_MS, MATURITY_MS
 from tideline.console import console, show
 
 

@@ -28,6 +28,7 @@ OUTPUT_FILES: dict[str, str] = {
     topics.ALERTS: "alerts.ndjson",
     topics.LIMIT_CHANGES: "limit-changes.ndjson",
     topics.DEAD_LETTERS: "dead-letters.ndjson",
+    topics.LEARNER_REPORTS: "learner-reports.ndjson",
 }
 REPLAY_KEY = b"tideline replay: no secret here."
 """Pseudonym key of a replay without a key file: equal runs give equal bytes."""

@@ -1,0 +1,113 @@
+-- What the learner says of itself: a row a report, at most one a day of event time while nothing
+-- happens. Few rows, so they are not partitioned. Times within lists are epoch milliseconds.
+CREATE TABLE IF NOT EXISTS learner_reports
+(
+    schema LowCardinality(String),
+    number UInt32,
+    as_of DateTime64(3, 'UTC'),
+    champion LowCardinality(String),
+    champion_since Nullable(DateTime64(3, 'UTC')),
+    pause LowCardinality(Nullable(String)),
+    pause_labels UInt32,
+    labels_learnt Int64,
+    labels_ripening Int64,
+    labels_held Int64,
+    held_since Nullable(DateTime64(3, 'UTC')),
+    labels_given_up Int64,
+    outcomes_without_history Int64,
+    last_label_at Nullable(DateTime64(3, 'UTC')),
+    last_due_at Nullable(DateTime64(3, 'UTC')),
+    standings Nested
+    (
+        name LowCardinality(String),
+        role LowCardinality(String),
+        labels Int64,
+        defaults Int64,
+        log_loss Nullable(Float64),
+        roc_auc Nullable(Float64),
+        calibration_error Nullable(Float64),
+        precision Float64,
+        recall Nullable(Float64),
+        exposure_found Nullable(Float64)
+    ),
+    drift Nested
+    (
+        variable LowCardinality(String),
+        psi Float64,
+        level LowCardinality(String),
+        moving UInt8
+    ),
+    alarms Nested
+    (
+        signal LowCardinality(String),
+        found_at Int64,
+        direction LowCardinality(String),
+        before Float64,
+        after Float64,
+        observations Int64
+    ),
+    label_counts Nested
+    (
+        outcome LowCardinality(String),
+        bad UInt8,
+        labels Int64
+    ),
+    calibration Nested
+    (
+        labels Int64,
+        predicted Float64,
+        observed Float64
+    ),
+    versions Nested
+    (
+        version LowCardinality(String),
+        kind LowCardinality(String),
+        parent LowCardinality(Nullable(String)),
+        challenger LowCardinality(String),
+        published_at Int64,
+        trained_from Int64,
+        trained_until Int64,
+        labels Int64,
+        defaults Int64,
+        compared Int64,
+        log_loss Nullable(Float64),
+        champion_log_loss Nullable(Float64),
+        roc_auc Nullable(Float64),
+        champion_roc_auc Nullable(Float64),
+        best_floor LowCardinality(String),
+        best_floor_roc_auc Nullable(Float64)
+    ),
+    kafka_topic LowCardinality(String),
+    kafka_partition UInt32,
+    kafka_offset Int64 CODEC(Delta, ZSTD(1)),
+    kafka_timestamp_ms Int64 CODEC(Delta, ZSTD(1)),
+    kafka_timestamp DateTime64(3, 'UTC') ALIAS fromUnixTimestamp64Milli(kafka_timestamp_ms, 'UTC')
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (as_of, kafka_topic, kafka_partition, kafka_offset)
+SETTINGS non_replicated_deduplication_window = 10000,
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- Every version that was published, once: later reports repeat it.
+CREATE VIEW IF NOT EXISTS model_versions AS
+SELECT
+    versions.version AS version,
+    versions.kind AS kind,
+    versions.parent AS parent,
+    versions.challenger AS challenger,
+    fromUnixTimestamp64Milli(versions.published_at, 'UTC') AS published_at,
+    fromUnixTimestamp64Milli(versions.trained_from, 'UTC') AS trained_from,
+    fromUnixTimestamp64Milli(versions.trained_until, 'UTC') AS trained_until,
+    versions.labels AS labels,
+    versions.defaults AS defaults,
+    versions.compared AS compared,
+    versions.log_loss AS log_loss,
+    versions.champion_log_loss AS champion_log_loss,
+    versions.roc_auc AS roc_auc,
+    versions.champion_roc_auc AS champion_roc_auc,
+    versions.best_floor AS best_floor,
+    versions.best_floor_roc_auc AS best_floor_roc_auc
+FROM learner_reports
+ARRAY JOIN versions
+ORDER BY kafka_offset DESC
+LIMIT 1 BY version;
