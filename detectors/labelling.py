@@ -24,7 +24,8 @@ they come, the good first, probabilities would be far too low."""
 STEP_MAX = 20
 """Labels learnt in one step; the others wait for the next."""
 _VERDICT = "verdict_"
-_KEY = b"labelling"
+_KEY, _QUARANTINE_KEY, _VERDICTS_KEY = b"labelling", b"quarantine", b"verdicts"
+"""Items of their own: each may hold thousands of labels, and a record of Kafka has its bound."""
 _LABELLED_PREFIX = b"labelled/"
 _OF_LOANS = Teaching(bad=True)
 """Stands for the teaching of labels from before their outcome was noted."""
@@ -65,8 +66,6 @@ class Counters(Struct, kw_only=True):
 
 
 class _State(Struct, kw_only=True):
-    quarantine: Quarantine
-    verdicts: Quarantine
     ready: list[Held]
     waited: dict[str, int]
     found_no_room: int
@@ -89,6 +88,7 @@ class Labelling:
         self._labelled: dict[str, Labelled] = {}
         self._changed: dict[str, None] = {}
         self._state_changed = False
+        self._quarantines_changed: dict[bytes, None] = {}
 
     def take(
         self,
@@ -164,6 +164,7 @@ class Labelling:
 
     def _pass_on(self, label: Held, teaching: Teaching) -> None:
         quarantine = self.quarantine if teaching.of_loans else self.verdicts
+        self._quarantines_changed[_QUARANTINE_KEY if teaching.of_loans else _VERDICTS_KEY] = None
         self._ready.extend(quarantine.take(label))
         self._state_changed = True
 
@@ -182,16 +183,18 @@ class Labelling:
             for name in self._changed
         ]
         items += self.ripening.dirty()
+        for key in self._quarantines_changed:
+            quarantine = self.quarantine if key == _QUARANTINE_KEY else self.verdicts
+            items.append((key, msgspec.msgpack.encode(quarantine)))
         if self._state_changed:
             state = _State(
-                quarantine=self.quarantine,
-                verdicts=self.verdicts,
                 ready=list(self._ready),
                 waited=self._waited,
                 found_no_room=self._found_no_room,
             )
             items.append((_KEY, msgspec.msgpack.encode(state)))
         self._changed.clear()
+        self._quarantines_changed.clear()
         self._state_changed = False
         return items
 
@@ -199,9 +202,12 @@ class Labelling:
         """Take one item of the state; False if it is not one of these."""
         if key == _KEY:
             state = msgspec.msgpack.decode(raw, type=_State)
-            self.quarantine, self.verdicts = state.quarantine, state.verdicts
             self._ready, self._waited = deque(state.ready), state.waited
             self._found_no_room = state.found_no_room
+        elif key == _QUARANTINE_KEY:
+            self.quarantine = msgspec.msgpack.decode(raw, type=Quarantine)
+        elif key == _VERDICTS_KEY:
+            self.verdicts = msgspec.msgpack.decode(raw, type=Quarantine)
         elif key.startswith(_LABELLED_PREFIX):
             name = key.removeprefix(_LABELLED_PREFIX).decode()
             self._labelled[name] = msgspec.msgpack.decode(raw, type=Labelled)
@@ -213,6 +219,7 @@ class Labelling:
 
     def adopt(self, quarantine: Quarantine, ripening: Sequence[Held]) -> None:
         """Labels as 0.1 kept them."""
-        self.quarantine, self._state_changed = quarantine, True
+        self.quarantine = quarantine
+        self._quarantines_changed[_QUARANTINE_KEY] = None
         for label in ripening:
             self.ripening.put(label)

@@ -6,6 +6,7 @@ import pytest
 from detectors import labelling, ripening
 from detectors.labelling import GOOD_WAITS_MS, STEP_MAX, Counters, Labelling
 from detectors.labels import DAY_MS
+from detectors.quarantine import HELD_MAX
 from detectors.snapshots import Snapshot, pack
 from features.catalogue import NAMES
 
@@ -166,3 +167,23 @@ def test_a_restored_one_goes_on_as_if_never_stopped(every: int) -> None:
                 assert raw is None or one.restore(key, raw)
     assert found == expected and len(found) > 100
     assert one.counters == whole.counters
+
+
+def test_no_item_of_state_outgrows_a_record_however_many_labels_are_held() -> None:
+    of = labels()
+    full = Snapshot(0, pack(np.ones(len(NAMES))))
+    for number in range(200):
+        say(of, f"g{number}", "settled", f"l{number}", 0)
+    learnt(of, 30)
+    for number in range(HELD_MAX + 500):
+        of.take(
+            f"b{number % 50}",
+            "defaulted",
+            f"x{number}",
+            at=31 * DAY_MS,
+            exposure_minor=1,
+            snapshots=[full],
+        )
+        of.ready()
+    assert of.counters.labels_held == HELD_MAX
+    assert max(len(raw or b"") for _, raw in of.dirty()) < 8 << 20
