@@ -18,7 +18,7 @@ from schemas import topics
 from schemas.digests import content_digest
 from streams.model_keys import REPLAY_KEYS, keyring_of
 from streams.reading import reader
-from streams.records import artifact_of
+from streams.records import ENVELOPE_KINDS, artifact_of
 from streams.versions import Genesis
 
 DEFAULT_POLICY = "working-capital-1.yaml"
@@ -120,10 +120,11 @@ class KafkaArtifacts:
         return latest
 
     def _is_ours(self, kind: str, version: str, raw: bytes) -> bool:
-        if kind != "model":
+        sealed = ENVELOPE_KINDS.get(kind)
+        if sealed is None:
             return True
         try:
-            open_envelope(raw, self.trusted, kind="default-risk", version=version)
+            open_envelope(raw, self.trusted, kind=sealed, version=version)
         except EnvelopeError:
             return False
         return True

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Literal, NamedTuple, Protocol
 
-from detectors.envelope import Keyring
+from detectors.envelope import Keyring, Kind
 from schemas import topics
 
 Headers = list[tuple[str, bytes | None]]
@@ -40,6 +40,10 @@ _ANOMALY_KEYS = ("anomaly-", "robust-distance-")
 def artifact_record_key(kind: str, version: str) -> bytes:
     """Key of the record that publishes a version of a model, policy or rule file."""
     return (_RULES_KEY + version if kind == "rules" else version).encode()
+
+
+ENVELOPE_KINDS: dict[str, Kind] = {"model": "default-risk", "anomaly": "anomaly"}
+"""Kinds of artifacts that come in a signed envelope, and what it says it holds."""
 
 
 def model_kind(version: str) -> Literal["model", "anomaly"]:

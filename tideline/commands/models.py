@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 
 from detectors import model_document
-from detectors.labelling import DAY_MS, GOOD_WAITS_MS, MATURITY_MS
+from detectors.labelling import GOOD_WAITS_MS, MATURITY_MS
+from detectors.labels import DAY_MS
 from tideline.console import console, show
 
 
