@@ -43,7 +43,7 @@ class LearnerHost:
         """State as of the last commit; nothing is replayed."""
         if self._learner is not None:
             return
-        load_machine_code()
+        load_machine_code(learns=True)
         self._learner = Learner(self._signer)
         items: dict[bytes, bytes | None] = {}
         if any(position.offset is not None for position in committed.values()):

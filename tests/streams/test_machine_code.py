@@ -35,7 +35,7 @@ def test_processes_that_start_together_take_turns(tmp_path: Path) -> None:
     ]
     spans = []
     for process in started:
-        text, _ = process.communicate(timeout=60)
+        text, _ = process.communicate(timeout=240)
         assert process.returncode == 0
         spans.append(tuple(float(line.split()[1]) for line in text.splitlines()))
     spans.sort()
