@@ -367,15 +367,15 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "sales_fall_cusum_score": Sentence(
         "sales_fall_lasting",
-        "Daily sales have fallen short of the usual for weeks: {value} on a scale where an empty "
-        "day adds 2.5",
-        "近期日销售额持续低于平常：累积值{value}（无销售的一天计2.5）",
+        "Daily sales of the last 4 weeks fell short of the usual by {value}, where a day without "
+        "any counts 2.5",
+        "近4周日销售额低于平常的累积缺口为{value}（无销售的一天计2.5）",
     ),
     "inflow_fall_cusum_score": Sentence(
         "inflow_fall_lasting",
-        "Money coming in has fallen short of the usual for weeks: {value} on a scale where an "
-        "empty day adds 2.5",
-        "近期资金流入持续低于平常：累积值{value}（无流入的一天计2.5）",
+        "Money that came in over the last 4 weeks fell short of the usual by {value}, where a day "
+        "without any counts 2.5",
+        "近4周资金流入低于平常的累积缺口为{value}（无流入的一天计2.5）",
     ),
     "repayment_delay_cusum_days": Sentence(
         "repayment_delays_rise",
@@ -387,8 +387,8 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "sales_cut_ratio": Sentence(
         "sales_level_change",
-        "Since their level last changed, daily sales stand at {value} of those before",
-        "水平变化后，日均销售额为此前的{value}",
+        "Daily sales stand at {value} of those before their level last changed",
+        "日均销售额为最近一次水平变化前的{value}",
     ),
     "loans_settled_count": Sentence(
         "loans_settled", "{value} loans were repaid in full so far", "已全额结清{value}笔贷款"
