@@ -34,8 +34,10 @@ _PORTION = 20_000
 class Scenario(Struct, frozen=True, kw_only=True):
     """What is simulated; equal scenarios give equal bytes.
 
-    ``share_bad`` is the share of merchants with a planted trouble of their own, ``activity`` a
-    factor of all order rates, ``malformed`` the share of lines that are broken on purpose.
+    ``share_bad`` is the share of merchants with a planted trouble of their own (at 0 no carrier or
+    core enterprise fails either), ``segments`` names those that there are (all where empty),
+    ``activity`` is a factor of all order rates, ``malformed`` the share of lines that are broken
+    on purpose.
     """
 
     merchants: int
@@ -43,6 +45,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     seed: int
     start: date = date(2024, 1, 1)
     share_bad: float = 0.06
+    segments: tuple[str, ...] = ()
     activity: float = 1.0
     delivery: Delivery = Delivery()
     malformed: float = 0.0
@@ -56,7 +59,9 @@ class Economy:
         self.scenario = scenario
         self._chance = Chance(scenario.seed)
         self.start_ms = calendar.start_ms(scenario.start)
-        self.people = populate(self._chance, scenario.merchants, scenario.days)
+        self.people = populate(
+            self._chance, scenario.merchants, scenario.segments, scenario.activity
+        )
         own = plan(self._chance, self.people, scenario.days, scenario.share_bad)
         self.world = draw_world(
             self._chance,
@@ -75,9 +80,7 @@ class Economy:
         self._signals = Signals(
             self._chance, self.people, self.planned, self.ledger, self.loans, scenario.start
         )
-        self.arrivals = Arrivals(
-            self._chance, self.world.outages, scenario.delivery, self.start_ms
-        )
+        self.arrivals = Arrivals(self._chance, self.world.outages, scenario.delivery, self.start_ms)
         self._levels = calendar.factors(scenario.start, scenario.days)
         self._hours = _opening_hours()
 
@@ -98,7 +101,7 @@ class Economy:
         put(self._cash.day(day, now, today.weekday(), today.day))
         put(self.loans.day(day, now))
         put(self._signals.day(day, now, level))
-        rates = people.rate * level * scenario.activity
+        rates = people.rate * level
         for hour in range(24):
             share = self._hours[people.segment, hour]
             put(self._orders.hour(self.start_ms, day * 24 + hour, rates * share, now))
@@ -113,9 +116,12 @@ class Economy:
         noise = log_normal(DAY_SPREAD)[
             part(self._chance.bits(DAY_NOISE, day, people.number), 0, 12)
         ]
-        noise = noise * log_normal(WEEK_SPREAD)[
-            part(self._chance.bits(WEEK_NOISE, day // 7, people.number), 0, 12)
-        ]
+        noise = (
+            noise
+            * log_normal(WEEK_SPREAD)[
+                part(self._chance.bits(WEEK_NOISE, day // 7, people.number), 0, 12)
+            ]
+        )
         level = season * noise * (1 + people.growth * day) * self._cash.supply()
         return self.world.sales(people, day, level * now.sales)
 
@@ -158,6 +164,7 @@ class Economy:
             people.usual.tolist(),
             self._cash.misfortunes.tolist(),
             self.ledger.closed.tolist(),
+            loans.missed_before.tolist(),
             strict=True,
         )
         for number, row in enumerate(columns):
@@ -179,6 +186,7 @@ class Economy:
                 "usual_daily_sales_minor": row[12],
                 "misfortunes": row[13],
                 "closed": row[14],
+                "missed_before_onset": row[15] if bad else None,
             }
 
 
@@ -206,6 +214,9 @@ def check(scenario: Scenario) -> None:
     for name, value, low, high in bounds:
         if not low <= value <= high:
             raise ConfigurationError(f"{name} is {value}; give {low} to {high}")
+    for name in scenario.segments:
+        if name not in NAMES:
+            raise ConfigurationError(f"--segments has {name!r}; use some of {', '.join(NAMES)}")
     first, last = calendar.FIRST_YEAR, calendar.LAST_YEAR
     end = scenario.start + timedelta(days=scenario.days + 31)
     if scenario.start.year < first or end.year > last:

@@ -1,4 +1,4 @@
-"""The money of every merchant: what is expected, what is there, what is owed and could not be paid."""
+"""The money of every merchant: what is expected, what is there, and what is owed."""
 
 from typing import Any
 

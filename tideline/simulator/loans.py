@@ -56,17 +56,20 @@ class Loans:
         self.written_off = np.zeros(people.count, np.int64)
         self.taken = np.zeros(people.count, np.int64)
         self.missed_day = np.full(people.count, NEVER, np.int64)
+        self.missed_before = np.zeros(people.count, np.bool_)
         self.default_day = np.full(people.count, NEVER, np.int64)
         # Who goes bad is a borrower by then: else there is nothing to watch.
         planted = planned.kind > 0
         borrows = people.borrows | planted
-        first = np.where(planted, np.minimum(people.first_loan, planned.onset - 20), people.first_loan)
+        latest = np.where(planted, planned.onset - 20, 1 << 40)
+        first = np.minimum(people.first_loan, latest)
         self._next = np.where(borrows, np.maximum(first, 0), 1 << 40)
         after = np.full(people.count, 1 << 40)
         for kind, days in FRAUD_AFTER.items():
             mine = planned.kind == kind
             after[mine] = planned.onset[mine] + days
         self._fraud_day = after
+        self._counted_from = np.where(planted, planned.onset, 0)
 
     def day(self, day: int, now: Effects) -> list[Rows]:
         """Applications, drawings, dues, collection and write-offs of a day."""
@@ -74,7 +77,8 @@ class Loans:
         asks = (self._next == day) & ~self._ledger.closed & ~now.gone
         asks &= self.default_day == NEVER
         rows += self._draw(0, np.flatnonzero(asks), day)
-        rows += self._draw(1, np.flatnonzero((self._fraud_day == day) & (self._next < 1 << 40)), day)
+        frauds = (self._fraud_day == day) & (self.default_day == NEVER)
+        rows += self._draw(1, np.flatnonzero(frauds), day)
         for place in range(PLACES):
             rows += self._dues(place, day)
             rows += self._collect(place, day)
@@ -171,7 +175,9 @@ class Loans:
         ledger, people = self._ledger, self._people
         due_day = self._due_days(place, self.paid[place])
         open_ = (self.start[place] != NEVER) & (due_day <= day)
-        late = open_ & (day - due_day > GRACE_DAYS) & (self.missed_day == NEVER)
+        late = open_ & (day - due_day > GRACE_DAYS)
+        self.missed_before |= late & (due_day < self._counted_from)
+        late &= (due_day >= self._counted_from) & (self.missed_day == NEVER)
         self.missed_day[late] = due_day[late]
         drawn = self._chance.bits(LOAN, (1 << 40) + place, people.number, due_day + 2)
         waits = (part(drawn, 0, 16) / 65536 < people.careless) * (
@@ -231,7 +237,10 @@ class Loans:
         return rows
 
     def first_missed_at(self) -> NDArray[np.int64]:
-        """Due time (epoch ms) of each merchant's first missed instalment, -1 for none."""
+        """Due time (epoch ms) of each merchant's first missed instalment, -1 for none.
+
+        Where something is planted, the first since then.
+        """
         at = self._ledger.start_ms + self.missed_day * DAY_MS + 4 * HOUR_MS
         return np.where(self.missed_day == NEVER, NEVER, at)
 

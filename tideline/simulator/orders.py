@@ -129,9 +129,8 @@ class Orders:
             rows += moved
         arrived = ~cancelled & ~lost & (parcel | ~_LOGISTIC[segment])
         never = ~cancelled & ~arrived
-        refunded = (
-            arrived
-            & (part(fate, 26, 14) / 16384 < self._refunds[segment] + now.refunds[who])
+        refunded = arrived & (
+            part(fate, 26, 14) / 16384 < self._refunds[segment] + now.refunds[who]
         )
         returned = refunded & parcel
         rows += self._returns(placed, returned, delivered, promised, day)
@@ -163,9 +162,7 @@ class Orders:
         stuck = world.crippled(carrier, (sent - self._ledger.start_ms) // DAY_MS)
         travels = np.where(stuck, travels * 3.0 + 96.0, travels)
         came = sent + (travels * HOUR_MS).astype(np.int64)
-        lost = parcel & (
-            part(drawn, 24, 20) / (1 << 20) < np.where(stuck, STUCK_LOST, LOST_SHARE)
-        )
+        lost = parcel & (part(drawn, 24, 20) / (1 << 20) < np.where(stuck, STUCK_LOST, LOST_SHARE))
         escrow = _ESCROW[people.segment[placed.who]]
         rows = []
         for kind, flags, at, amount in (
@@ -223,10 +220,9 @@ class Orders:
         return _correction("order.refunded", placed, refunded, at[refunded])
 
     def _disputes(self, placed: Placed, disputed: NDArray[np.bool_]) -> Rows:
-        """A dispute reaches the merchant one to three weeks after the order, and takes the money."""
-        at = placed.at[disputed] + (7 * DAY_MS) + part(placed.fate[disputed], 44, 20) * DAY_MS * 14 // (
-            1 << 20
-        )
+        """A dispute comes one to three weeks after the order, and takes the money."""
+        wait = 7 * DAY_MS + (part(placed.fate[disputed], 44, 20) * (14 * DAY_MS) >> 20)
+        at = placed.at[disputed] + wait
         self._ledger.expect(placed.who[disputed], at, -placed.amount[disputed])
         return _correction("order.disputed", placed, disputed, at)
 
@@ -354,7 +350,8 @@ def _corrected(
     kind: str, placed: Placed, flags: NDArray[np.bool_], least: int, span: int, chance: Chance
 ) -> Rows:
     drawn = share(chance.bits(FATE, 98, placed.who[flags], placed.ref[flags]))
-    return _correction(kind, placed, flags, placed.at[flags] + least + (drawn * span).astype(np.int64))
+    at = placed.at[flags] + least + (drawn * span).astype(np.int64)
+    return _correction(kind, placed, flags, at)
 
 
 def _correction(kind: str, placed: Placed, flags: NDArray[np.bool_], at: Whole) -> Rows:

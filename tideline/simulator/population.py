@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from tideline.simulator.chance import Chance, Numbers, Whole, log_normal, part, share
 from tideline.simulator.purposes import ADVANCE, COST, PLACE, SIZE
-from tideline.simulator.rows import PRODUCT_OF
 from tideline.simulator.segments import (
     BUFFER_DAYS,
     BUFFER_SPREAD,
@@ -71,15 +70,19 @@ def _spread(sigmas: Numbers, segment: Small, which: Whole) -> Numbers:
     return np.asarray(tables[segment, which], np.float64)
 
 
-def populate(chance: Chance, merchants: int, days: int) -> Population:
-    """Draw the merchants."""
+def populate(
+    chance: Chance, merchants: int, segments: tuple[str, ...], activity: float
+) -> Population:
+    """Draw the merchants, of some segments (all where empty); ``activity`` scales their rates."""
     number = np.arange(merchants)
     place = chance.bits(PLACE, 0, number)
-    segment = np.searchsorted(
-        np.cumsum(column("share"))[:-1], part(place, 0, 20) / (1 << 20), "right"
-    ).astype(np.int64)
+    shares = np.where([not segments or s.name in segments for s in SEGMENTS], column("share"), 0.0)
+    bounds = np.cumsum(shares)
+    drawn = part(place, 0, 20) / (1 << 20) * bounds[-1]
+    segment = np.searchsorted(bounds[:-1], drawn, "right").astype(np.int64)
     size = chance.bits(SIZE, 0, number)
     rate = column("orders")[segment] * _spread(column("orders_spread"), segment, part(size, 0, 12))
+    rate = rate * activity
     ticket = column("ticket_minor")[segment] * _spread(
         column("ticket_spread"), segment, part(size, 12, 12)
     )
@@ -88,9 +91,7 @@ def populate(chance: Chance, merchants: int, days: int) -> Population:
     cost = chance.bits(COST, 0, number)
     wander = part(cost, 0, 12) / 4096 - 0.5
     advance = chance.bits(ADVANCE, 0, number)
-    cores = max(int((segment == 5).sum()) // SUPPLIERS_OF_A_CORE, 3)
-    product = np.array([PRODUCT_OF.index(s.product) for s in SEGMENTS])
-    assert len(product) == len(SEGMENTS)
+    cores = max(int((column("settles")[segment] == "buyer").sum()) // SUPPLIERS_OF_A_CORE, 3)
     return Population(
         count=merchants,
         number=number,
@@ -109,25 +110,22 @@ def populate(chance: Chance, merchants: int, days: int) -> Population:
         bills=part(size, 44, 8) < 100,
         goods=column("goods")[segment] + 0.06 * wander,
         fixed=column("fixed")[segment] * (0.85 + 0.3 * part(cost, 12, 12) / 4096),
-        buffer_days=np.minimum(
-            BUFFER_DAYS * log_normal(BUFFER_SPREAD)[part(cost, 24, 12)], 120.0
-        )
-        * np.where(column("season")[segment] == 0.0, 4.0, 1.0),
+        buffer_days=np.minimum(BUFFER_DAYS * log_normal(BUFFER_SPREAD)[part(cost, 24, 12)], 120.0)
+        * np.where([bool(s.harvest) for s in SEGMENTS], 4.0, 1.0)[segment],
         growth=(part(cost, 36, 12) / 4096 * 0.6 - 0.2) / 365,
         careless=0.08 * (part(cost, 48, 12) / 4096),
         weekday=(part(advance, 0, 12) % 7).astype(np.int64),
         month_day=(part(advance, 12, 12) % 28).astype(np.int64),
         opened_days=60 + part(advance, 24, 12),
         borrows=part(advance, 36, 8) < BORROWERS * 256,
-        first_loan=_first_loan(chance, number, days),
+        first_loan=_first_loan(chance, number),
         advance=column("advance")[segment] * (0.3 + share(advance) * 0.8),
     )
 
 
-def _first_loan(chance: Chance, number: Whole, days: int) -> Whole:
+def _first_loan(chance: Chance, number: Whole) -> Whole:
     """A third applies within the first month, so that short runs have loans as well."""
     drawn = chance.shares(ADVANCE, 1, number)
     early = (drawn * 90).astype(np.int64)
     late = 30 + ((drawn - 1 / 3) * 1.5 * FIRST_LOAN_DAYS).astype(np.int64)
-    first = np.where(drawn < 1 / 3, early, late)
-    return np.minimum(first, max(days, 1) * 1000)
+    return np.where(drawn < 1 / 3, early, late)

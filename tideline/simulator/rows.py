@@ -27,9 +27,9 @@ ROW = np.dtype(
         ("other", "<i8"),
     ]
 )
-"""``arrives`` and ``at`` are epoch ms. ``ref`` tells the event from others of its kind and merchant,
-and joins the events of an order or a loan. ``since`` is the time of the original, ``until`` the
-promised or due time, ``other`` a party or what the kind makes of it; 0 where there is none."""
+"""``arrives`` and ``at`` are epoch ms. ``ref`` tells the event from others of its kind and
+merchant, and joins those of an order. ``since`` is the time of the original, ``until`` the promised
+or due time, ``other`` a party or what the kind makes of it; 0 where there is none."""
 
 _PLAIN = np.dtype((np.void, ROW.itemsize))
 

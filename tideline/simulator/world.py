@@ -112,7 +112,6 @@ class World(Struct, frozen=True, kw_only=True):
         return found
 
 
-
 def draw_world(
     chance: Chance, people: Population, days: int, start_ms: int, *, troubles: bool
 ) -> World:
