@@ -148,8 +148,9 @@ def raised(who: Times, at: Times, flags: Flags) -> Raised:
 
 def joined(parts: list[Raised]) -> Raised:
     """All alerts of several sources, each as it is."""
-    who = np.concatenate([part.who for part in parts])
-    at = np.concatenate([part.at for part in parts])
+    none = np.zeros(0, np.int64)
+    who = np.concatenate([none, *(part.who for part in parts)])
+    at = np.concatenate([none, *(part.at for part in parts)])
     order = np.lexsort((at, who))
     return Raised(who[order], at[order])
 

@@ -17,6 +17,7 @@ from tideline.simulator.rows import (
     LANDLORD,
     OWNER,
     PLATFORM,
+    SLOTS,
     SUPPLIER,
     Rows,
     make,
@@ -39,8 +40,6 @@ SHORT_DAYS, STARVED_DAYS, CLOSED_DAYS = 10, 25, 45
 """Days of outflow in arrears from which shelves are thin, nearly empty, and the shop gives up."""
 _BUYER_PAYS = np.array([segment.settles == "buyer" for segment in SEGMENTS])
 _NAMED = np.array([segment.invoices for segment in SEGMENTS])
-_SLOTS = 64
-"""``ref`` of a day's events is day x this + a number for what they are."""
 
 
 class Cash:
@@ -102,7 +101,7 @@ class Cash:
             self._at[who] + late_ms,
             who,
             amount=amount,
-            ref=day * _SLOTS + slot,
+            ref=day * SLOTS + slot,
             since=self._ledger.balance[who],
             other=other,
         )
@@ -127,7 +126,7 @@ class Cash:
                 self._at[who],
                 who,
                 amount=come[who],
-                ref=day * _SLOTS,
+                ref=day * SLOTS,
                 other=by,
             ),
             self._move("account.credited", who, day, 0, come[who], by, 60_000),
@@ -168,7 +167,7 @@ class Cash:
                 self._at[who[invoiced]] + HOUR_MS,
                 who[invoiced],
                 amount=amount[invoiced],
-                ref=day * _SLOTS + 3,
+                ref=day * SLOTS + 3,
                 other=supplier[invoiced],
             )
         ]
@@ -189,7 +188,7 @@ class Cash:
                 self._at[poor] + late_ms,
                 poor,
                 amount=amount[~able],
-                ref=day * _SLOTS + slot,
+                ref=day * SLOTS + slot,
                 other=other[~able],
             ),
         ]
@@ -209,7 +208,7 @@ class Cash:
                 rows[0]["at"],
                 paid,
                 amount=rows[0]["amount"],
-                ref=day * _SLOTS + 5,
+                ref=day * SLOTS + 5,
                 until=ledger.start_ms + (day + 1) * DAY_MS,
                 other=rows[0]["other"],
             )
@@ -236,7 +235,7 @@ class Cash:
                 self._at[who[short]] + 6 * HOUR_MS,
                 who[short],
                 amount=ledger.arrears[who[short]],
-                ref=day * _SLOTS + 7,
+                ref=day * SLOTS + 7,
                 other=other[short],
             ),
         ]

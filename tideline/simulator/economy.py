@@ -1,6 +1,5 @@
 """The economy, hour by hour: rows in order of arrival, and at the end the truth."""
 
-import copy
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -145,7 +144,7 @@ class Economy:
 
     def truth(self) -> Iterator[dict[str, Any]]:
         """World events, then one record a merchant; to be asked for at the end of the run."""
-        yield from copy.deepcopy(self.world.records(self.start_ms))
+        yield from self.world.records(self.start_ms)
         people, planned, loans = self.people, self.planned, self.loans
         onset = self.start_ms + planned.onset * calendar.DAY_MS
         columns = zip(

@@ -16,7 +16,7 @@ from tideline.simulator.ledger import Ledger
 from tideline.simulator.planted import BUST_OUT, FABRICATED, TAKEOVER, Effects, Plan
 from tideline.simulator.population import Population
 from tideline.simulator.purposes import LOAN
-from tideline.simulator.rows import LENDER, PRODUCT_OF, PRODUCTS, Rows, make, party
+from tideline.simulator.rows import LENDER, PRODUCT_OF, PRODUCTS, SLOTS, Rows, make, party
 from tideline.simulator.segments import SEGMENTS
 
 PLACES = 2
@@ -35,7 +35,6 @@ FRAUD_AFTER = {BUST_OUT: 6, TAKEOVER: 2, FABRICATED: 45}
 _INSTALMENTS = np.array([segment.instalments for segment in SEGMENTS])
 _EVERY = np.array([segment.every_days for segment in SEGMENTS])
 _PRODUCT = np.array([PRODUCT_OF.index(segment.product) for segment in SEGMENTS])
-_SLOTS = 64
 
 
 class Loans:
@@ -104,7 +103,7 @@ class Loans:
         self._ledger.balance[who] += amount
         at = self._at(day, 3, who)
         product = _PRODUCT[people.segment[who]]
-        ref = day * _SLOTS + place
+        ref = day * SLOTS + place
         return [
             make("credit.applied", at, who, amount=amount, ref=ref, other=product),
             make(
@@ -164,7 +163,7 @@ class Loans:
             at,
             who,
             amount=amount,
-            ref=day * _SLOTS + place,
+            ref=day * SLOTS + place,
             since=self.start[place][who],
             until=until,
             other=place * PRODUCTS,
@@ -199,7 +198,7 @@ class Loans:
                 at + 5_000,
                 who,
                 amount=amount,
-                ref=day * _SLOTS + 34 + place,
+                ref=day * SLOTS + 34 + place,
                 since=ledger.balance[who],
                 other=party(LENDER, 1),
             ),

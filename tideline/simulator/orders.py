@@ -29,6 +29,8 @@ from tideline.simulator.world import World
 PER_HOUR = 4096
 """Orders of one merchant in one hour have numbers below this; ``ref`` is hour x this + number."""
 FAKE_FROM = 2048
+ANEW = 1 << 40
+"""Added to the number of an invoice that replaces a voided one."""
 CUSTOMERS = 4000
 BUYERS = 12
 """Buyers of a merchant that sells on invoice."""
@@ -56,7 +58,6 @@ class Placed(Struct, frozen=True):
     amount: Whole
     buyer: Whole
     fate: Bits
-    real: bool
 
 
 class Orders:
@@ -104,7 +105,7 @@ class Orders:
             party(BUYER, who * 4096 + np.minimum(known, BUYERS - 1)),
             party(BUYER, (1 << 40) + people.region[who] * CUSTOMERS + part(drawn, 48, 12)),
         )
-        return Placed(who, ref, at, np.maximum(amount, 100), buyer, fate, first == 0)
+        return Placed(who, ref, at, np.maximum(amount, 100), buyer, fate)
 
     def _real(self, start_ms: int, hour: int, rates: Numbers, now: Effects) -> list[Rows]:
         placed = self._place(start_ms, hour, rates, COUNT, 0)
@@ -283,7 +284,7 @@ class Orders:
                 at[voided] + DAY_MS // 2 + HOUR_MS,
                 who[voided],
                 amount=amount[voided],
-                ref=ref[voided] + FAKE_FROM,
+                ref=ref[voided] + ANEW,
                 until=due[voided],
                 other=buyer[voided],
             ),

@@ -54,6 +54,9 @@ _PARTIES = (
 )  # fmt: skip
 REGISTER_FIELDS = ("payout_account", "contact_phone", "legal_representative", "address")
 PRODUCTS = 64
+"""``other`` of a loan is its place x this + its product."""
+SLOTS = 64
+"""``ref`` of a day's events is day x this + a number for what they are."""
 
 
 def party(role: int, number: Any) -> Any:

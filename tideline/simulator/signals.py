@@ -13,7 +13,7 @@ from tideline.simulator.loans import NEVER, Loans
 from tideline.simulator.planted import TAKEOVER, Effects, Plan
 from tideline.simulator.population import Population
 from tideline.simulator.purposes import SIGNAL
-from tideline.simulator.rows import CIRCLE, TAX_OFFICE, Rows, make, party
+from tideline.simulator.rows import CIRCLE, SLOTS, TAX_OFFICE, Rows, make, party
 from tideline.simulator.segments import SEGMENTS
 
 TAX_SHARE = 0.01
@@ -30,7 +30,6 @@ CIRCLE_SIZE = 3
 CIRCLE_VOIDED = 0.3
 BUREAU_BASE, BUREAU_SPAN = 560, 220
 _MACHINES = np.array([segment.machines for segment in SEGMENTS])
-_SLOTS = 64
 
 
 class Signals:
@@ -102,9 +101,7 @@ class Signals:
         noise = part(drawn[who], 16, 6)
         score = self._bureau[who] - strain * 2 - late + noise - 32
         debt = self._debt[who] + self._ledger.arrears[who] // 2
-        return [
-            make("bureau.scored", at[who], who, amount=score, ref=day * _SLOTS + 40, other=debt)
-        ]
+        return [make("bureau.scored", at[who], who, amount=score, ref=day * SLOTS + 40, other=debt)]
 
     def _sensors(
         self, day: int, at: Whole, drawn: Any, alive: NDArray[np.bool_], level: Numbers
@@ -120,7 +117,7 @@ class Signals:
                 at[who] + 11 * HOUR_MS,
                 who,
                 amount=reading,
-                ref=day * _SLOTS + 41,
+                ref=day * SLOTS + 41,
             )
         ]
 
@@ -129,7 +126,7 @@ class Signals:
         owed = self._ledger.arrears > self._ledger.outflow * COURT_AFTER_DAYS
         who = np.flatnonzero(sued < np.where(owed, COURT_DAILY, COURT_PER_YEAR / 365))
         amount = np.maximum(self._ledger.arrears[who] // 3, 100_000)
-        return [make("court.case", at[who], who, amount=amount, ref=day * _SLOTS + 42)]
+        return [make("court.case", at[who], who, amount=amount, ref=day * SLOTS + 42)]
 
     def _register_changes(
         self, day: int, at: Whole, drawn: Any, alive: NDArray[np.bool_]
@@ -142,7 +139,7 @@ class Signals:
                 "registration.changed",
                 at[who],
                 who,
-                ref=day * _SLOTS + 43,
+                ref=day * SLOTS + 43,
                 other=part(drawn[who], 4, 8) % 4,
             )
         ]
@@ -154,7 +151,7 @@ class Signals:
                     "registration.changed",
                     at[taken] + field * HOUR_MS,
                     taken,
-                    ref=day * _SLOTS + 44 + field,
+                    ref=day * SLOTS + 44 + field,
                     other=field,
                 )
             )
@@ -180,7 +177,7 @@ class Signals:
                 at[who],
                 who,
                 amount=tax,
-                ref=day * _SLOTS + 48,
+                ref=day * SLOTS + 48,
                 since=ledger.start_ms + since * DAY_MS,
                 until=ledger.start_ms + until * DAY_MS,
                 other=declared,
@@ -193,7 +190,7 @@ class Signals:
                 at[paid] + HOUR_MS,
                 paid,
                 amount=tax[able],
-                ref=day * _SLOTS + 48,
+                ref=day * SLOTS + 48,
                 since=ledger.balance[paid],
                 other=party(TAX_OFFICE, 1),
             )
@@ -207,7 +204,7 @@ class Signals:
         who, drawn = who[part(drawn, 0, 8) < 140], drawn[part(drawn, 0, 8) < 140]
         amount = (self._people.usual[who] * circle[who]).astype(np.int64) * 256 // 140
         friend = party(CIRCLE, who * CIRCLE_SIZE + part(drawn, 8, 8) % CIRCLE_SIZE)
-        ref = day * _SLOTS + 50 + (1 << 32)
+        ref = day * SLOTS + 50 + (1 << 32)
         rows = [
             make("invoice.issued", at[who], who, amount=amount, ref=ref, other=friend),
             make(

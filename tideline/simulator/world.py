@@ -135,6 +135,8 @@ def draw_world(
     outages = []
     for number, day in enumerate(range(OUTAGE_FIRST_DAY, days, OUTAGE_EVERY_DAYS)):
         hour = (day + drawn(5, OUTAGE_EVERY_DAYS // 2, number)) * 24 + drawn(6, 24, number)
+        if hour >= days * 24:
+            break
         length = OUTAGE_HOURS_MIN + drawn(7, OUTAGE_HOURS_SPAN, number)
         outages.append(
             Outage(
