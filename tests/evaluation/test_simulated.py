@@ -102,7 +102,9 @@ def test_an_alert_counts_between_onset_and_default_alone() -> None:
     assert kind.found[RULES].share == pytest.approx(1 / 3)
     assert kind.found[RULES].lead_days == 30
     assert kind.found[RULES].in_time == pytest.approx(1 / 3)
+    assert kind.found[RULES].soon == pytest.approx(1 / 3)
     assert kind.found[BAND].share == pytest.approx(1 / 3)
+    assert kind.found[BAND].soon == 0
     assert (kind.found[BAND].in_time, kind.found[BAND].lead_days) == (0, -20)
     assert kind.found[ALL].share == pytest.approx(2 / 3)
     assert kind.found[LATE].share == kind.found[HALF].share == 0

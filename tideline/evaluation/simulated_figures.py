@@ -26,6 +26,7 @@ ANOMALY_PER_YEAR = 1.0
 """False alerts per healthy merchant-year at which the level of the anomaly score is set."""
 OUTAGE_DAYS = 7
 BAD_LUCK = "bad luck (nothing planted)"
+SOON_DAYS = 60
 LUCK_DAYS = 90
 """Honest bad luck has no onset; the days before the first missed repayment stand for it."""
 
@@ -35,11 +36,14 @@ class Found(Struct, frozen=True, kw_only=True):
 
     ``share`` has an alert between onset and default (or the end), ``in_time`` one before the first
     missed repayment, of those that missed one; ``lead_days`` is the median over those that were
-    found and missed one, negative where the alert came after. ``by_chance`` is the share that
-    false alerts at the healthy rate would have found.
+    found and missed one, negative where the alert came after. ``soon`` has an alert within
+    ``SOON_DAYS`` of the onset. ``by_chance`` and ``soon_by_chance`` are the shares that false
+    alerts at the healthy rate would have found.
     """
 
     share: float
+    soon: float
+    soon_by_chance: float
     seeds: tuple[float, ...]
     in_time: float | None
     lead_days: float | None
@@ -203,8 +207,12 @@ class Judge:
         leads = [(case.missed or 0) - at for case, at in missed if at is not None]
         seeds = sorted({case.seed for case in cases})
         years = np.array([(case.until - case.since) / DAY_MS / YEAR_DAYS for case in cases])
+        years = np.maximum(years, 0)
+        soon = np.minimum(years, SOON_DAYS / YEAR_DAYS)
         return Found(
             share=_share([at is not None for _, at in hits]),
+            soon=_share([at is not None and at <= c.since + SOON_DAYS * DAY_MS for c, at in hits]),
+            soon_by_chance=float(np.mean(1 - np.exp(-false * soon))),
             seeds=tuple(
                 _share([at is not None for case, at in hits if case.seed == seed]) for seed in seeds
             ),
@@ -212,7 +220,7 @@ class Judge:
             if missed
             else None,
             lead_days=float(np.median(leads)) / DAY_MS if leads else None,
-            by_chance=float(np.mean(1 - np.exp(-false * np.maximum(years, 0)))),
+            by_chance=float(np.mean(1 - np.exp(-false * years))),
         )
 
     def _rules_of(self, cases: list[_Case]) -> dict[str, float]:

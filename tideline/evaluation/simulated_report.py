@@ -12,7 +12,14 @@ from ops.settings import Settings
 from tideline.evaluation.present import DASH, Table
 from tideline.evaluation.run import machine
 from tideline.evaluation.simulated import Say, run_seed
-from tideline.evaluation.simulated_figures import DETECTORS, NAME, Found, Judge, Simulated
+from tideline.evaluation.simulated_figures import (
+    DETECTORS,
+    NAME,
+    SOON_DAYS,
+    Found,
+    Judge,
+    Simulated,
+)
 from tideline.simulator.economy import Scenario
 
 TITLE = "Simulated merchants"
@@ -102,6 +109,7 @@ def summary(s: Simulated) -> str:
 def tables(s: Simulated) -> Iterator[Table]:
     """All tables of the section."""
     yield _found(s)
+    yield _soon(s)
     yield _lead(s)
     yield _false(s)
     yield Table(
@@ -141,6 +149,25 @@ def _found(s: Simulated) -> Table:
         )
     columns = ("kind", "merchants", "missed", "defaulted", *DETECTORS, "by chance", "seeds")
     return Table(title="Share found, by planted kind", columns=columns, rows=tuple(rows))
+
+
+def _soon(s: Simulated) -> Table:
+    """Over the whole time chance finds much; two months leave it little."""
+    return Table(
+        title=f"Found within {SOON_DAYS} days of the onset, and by chance in as long a time",
+        columns=("kind", "merchants", *DETECTORS),
+        rows=tuple(
+            (
+                kind.kind,
+                f"{kind.merchants:,}",
+                *(
+                    f"{found.soon:.0%}, {found.soon_by_chance:.0%}"
+                    for found in (kind.found[name] for name in DETECTORS)
+                ),
+            )
+            for kind in s.kinds
+        ),
+    )
 
 
 def _lead(s: Simulated) -> Table:
