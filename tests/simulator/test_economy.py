@@ -46,7 +46,7 @@ class Ran:
         return self._by[merchant_id, kind]
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
-        """Truth of the merchants with one planted kind, that have time enough to show it."""
+        """Truth of the merchants with one planted kind."""
         return [r for r in self.truth.values() if r["kind"] == kind]
 
 

@@ -53,7 +53,7 @@ def evaluate(
     ] = None,
     merchants: Annotated[
         int, typer.Option(min=10, help=f"with `{SIMULATED}`: merchants of each seed")
-    ] = 300,
+    ] = 250,
     days: Annotated[int, typer.Option(min=10, help=f"with `{SIMULATED}`: days of each seed")] = 400,
     share_bad: Annotated[
         float, typer.Option(min=0, max=1, help=f"with `{SIMULATED}`: share with a planted trouble")

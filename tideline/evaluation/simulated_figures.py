@@ -10,6 +10,7 @@ from tideline.evaluation.simulated import (
     Raised,
     Run,
     Times,
+    Truth,
     joined,
     raised,
     spread,
@@ -115,7 +116,7 @@ class Judge:
             for number, truth in enumerate(run.truth, first):
                 self._segments.append(truth.segment)
                 healthy.append(truth.kind == KINDS[0] and truth.first_missed_at is None)
-                self._note(number, run, truth.kind, truth.onset_at, truth)
+                self._note(number, run, truth)
         self._healthy = np.array(healthy)
         self._days = (runs[0].end_ms - runs[0].start_ms) / DAY_MS
         self.years = float(self._healthy.sum()) * self._days / YEAR_DAYS
@@ -131,16 +132,15 @@ class Judge:
         }
         self.sources[ALL] = joined([self.sources[name] for name in (RULES, ANOMALY, BAND)])
 
-    def _note(self, number: int, run: Run, kind: str, onset: int | None, truth: object) -> None:
-        missed = getattr(truth, "first_missed_at", None)
-        default = getattr(truth, "defaulted_at", None)
+    def _note(self, number: int, run: Run, truth: Truth) -> None:
+        kind, onset, missed = truth.kind, truth.onset_at, truth.first_missed_at
         if onset is None:
             if missed is None:
                 return
             kind, onset = BAD_LUCK, missed - LUCK_DAYS * DAY_MS
-        case = _Case(number, run.seed, onset, default or run.end_ms, missed)
+        case = _Case(number, run.seed, onset, truth.defaulted_at or run.end_ms, missed)
         self._cases.setdefault(kind, []).append(case)
-        self._defaults[kind] = self._defaults.get(kind, 0) + (default is not None)
+        self._defaults[kind] = self._defaults.get(kind, 0) + (truth.defaulted_at is not None)
 
     def _level(self, scores: NDArray[np.float64]) -> float:
         """The least level of the anomaly score with few enough false alerts."""

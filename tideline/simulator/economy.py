@@ -16,7 +16,7 @@ from tideline.simulator.chance import Chance, Numbers, log_normal, part
 from tideline.simulator.ledger import Ledger
 from tideline.simulator.loans import Loans
 from tideline.simulator.orders import Orders
-from tideline.simulator.planted import KINDS, Effects, Plan, effects, plan
+from tideline.simulator.planted import CARRIER, KINDS, Effects, Plan, effects, plan
 from tideline.simulator.population import populate
 from tideline.simulator.purposes import DAY_NOISE, MALFORMED, WEEK_NOISE
 from tideline.simulator.rows import Rows, event_of, merchant_id
@@ -174,7 +174,7 @@ class Economy:
                 "region": REGIONS[row[1]],
                 "kind": KINDS[row[2]],
                 "onset_at": row[3] if bad else None,
-                "strength": round(row[4], 4) if bad else None,
+                "strength": round(row[4], 4) if 0 < row[2] < CARRIER else None,
                 "first_missed_at": row[5] if row[5] >= 0 else None,
                 "defaulted_at": row[6] if row[6] >= 0 else None,
                 "loans": row[7],

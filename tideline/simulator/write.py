@@ -56,16 +56,16 @@ def write_run(
         "lost_in_outages": economy.arrivals.lost,
         "under_way_at_the_end": economy.arrivals.waiting,
     }
+    encode = msgspec.json.Encoder().encode
     with ExitStack() as stack:
-        file_ = None if truth is None else stack.enter_context(truth.open("wb"))
-        encode = msgspec.json.Encoder().encode
+        beside = None if truth is None else stack.enter_context(truth.open("wb"))
         for record in economy.truth():
             kinds[record.get("kind") or f"event: {record['event']}"] += 1
             if "merchant_id" in record:
                 kinds["with a missed repayment"] += record["first_missed_at"] is not None
                 kinds["with a default"] += record["defaulted_at"] is not None
-            if file_ is not None:
-                file_.write(encode(record) + b"\n")
+            if beside is not None:
+                beside.write(encode(record) + b"\n")
     return {**summary, "truth": dict(sorted(kinds.items()))}
 
 
