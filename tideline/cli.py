@@ -15,6 +15,7 @@ from tideline.commands.desk import desk
 from tideline.commands.doctor import doctor
 from tideline.commands.evaluate import evaluate
 from tideline.commands.migrate import migrate
+from tideline.commands.simulate import simulate
 from tideline.console import EXIT_FAILED, EXIT_USAGE, progress_console
 
 app = typer.Typer(
@@ -52,6 +53,7 @@ for command in (
     backtest,
     evaluate,
     models.models,
+    simulate,
     schema.schema,
     doctor,
     bench,

@@ -111,3 +111,18 @@ def test_wrong_usage_names_the_remedy(tmp_path: Path) -> None:
         done = tideline("evaluate", *arguments, cwd=tmp_path, COLUMNS="200")
         assert done.returncode == 2, done.stderr
         assert says in done.stderr.replace("\n", " ")
+
+
+def test_simulated_merchants_are_judged_and_join_the_report(tmp_path: Path) -> None:
+    done = tideline(
+        *("evaluate", "simulated", "--merchants", "15", "--days", "35", "--seeds", "1"),
+        *("--share-bad", "0.6", "--report", "quality.md", "--json"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(done.stdout)
+    assert (result["merchants"], result["seeds"], result["refused"]) == (15, 1, 0)
+    assert sum(kind["merchants"] for kind in result["kinds"]) >= 5
+    page = (tmp_path / "evaluate-out" / "report.html").read_text("utf-8")
+    assert "Simulated merchants" in page
+    assert "## Simulated merchants" in (tmp_path / "quality.md").read_text("utf-8")

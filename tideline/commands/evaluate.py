@@ -11,15 +11,18 @@ from rich.table import Table
 
 from detectors.candidates import CANDIDATES
 from ops.errors import ConfigurationError
-from ops.settings import load_settings
+from ops.settings import Settings, load_settings
 from streams.machine_code import load_machine_code
 from streams.runtime import wall_clock_ms
 from tideline.console import console, progress
-from tideline.evaluation import present, report
+from tideline.evaluation import present, report, simulated_report
 from tideline.evaluation.protocols import PROTOCOLS, files
 from tideline.evaluation.questions import Protocol
 from tideline.evaluation.run import Evaluation, Options
 from tideline.evaluation.run import evaluate as evaluate_one
+from tideline.evaluation.simulated_figures import NAME as SIMULATED
+from tideline.evaluation.simulated_figures import Simulated
+from tideline.simulator.economy import Scenario
 
 ALL = "all"
 
@@ -27,7 +30,9 @@ ALL = "all"
 def evaluate(
     datasets: Annotated[
         list[str],
-        typer.Argument(help=f"{', '.join(PROTOCOLS)}, {ALL}; or `events` and event files"),
+        typer.Argument(
+            help=f"{', '.join(PROTOCOLS)}, {ALL} of these; {SIMULATED}; or `events` and event files"
+        ),
     ],
     data: Annotated[Path, typer.Option(help="folder of the data sets")] = Path(),
     out: Annotated[Path, typer.Option(help="folder for JSON and HTML")] = Path("evaluate-out"),
@@ -46,6 +51,13 @@ def evaluate(
     allow: Annotated[
         list[str] | None, typer.Option(help="a feature that may tell the answer alone")
     ] = None,
+    merchants: Annotated[
+        int, typer.Option(min=10, help=f"with `{SIMULATED}`: merchants of each seed")
+    ] = 250,
+    days: Annotated[int, typer.Option(min=10, help=f"with `{SIMULATED}`: days of each seed")] = 400,
+    share_bad: Annotated[
+        float, typer.Option(min=0, max=1, help=f"with `{SIMULATED}`: share with a planted trouble")
+    ] = 0.4,
     partitions: Annotated[int, typer.Option(min=1, max=1024)] = 1,
     report_file: Annotated[
         Path | None, typer.Option("--report", help="write this page from all results in --out")
@@ -61,9 +73,10 @@ def evaluate(
     kafka = settings.kafka.model_copy(update={"partitions": partitions})
     settings = settings.model_copy(update={"kafka": kafka})
     options = Options(seeds=seeds, folds=folds, candidates=chosen, allowed=tuple(allow or ()))
-    jobs = _jobs(datasets, data, labels, before_days, split)
+    others = [name for name in datasets if name != SIMULATED]
+    jobs = _jobs(others, data, labels, before_days, split) if others else []
     load_machine_code()
-    made = []
+    made: list[Evaluation | Simulated] = []
     for protocol, paths in jobs:
         with progress(json) as display:
             say = _Progress(display, protocol.name)
@@ -74,14 +87,32 @@ def evaluate(
         made.append(evaluation)
         if not json:
             _print(evaluation)
-    known = _known(out)
-    page = report.write_html(known, out)
+    if len(others) < len(datasets):
+        scenario = Scenario(merchants=merchants, days=days, seed=1, share_bad=share_bad)
+        made.append(_judge_simulated(settings, scenario, seeds, out, json))
+    known, simulated = _known(out), simulated_report.read_simulated(out)
+    page = report.write_html(known, out, simulated)
     if report_file is not None:
-        report.write_markdown(known, report_file)
+        report.write_markdown(known, report_file, simulated)
     if json:
         sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
     else:
         console.print(f"Written to {page}", highlight=False)
+
+
+def _judge_simulated(
+    settings: Settings, scenario: Scenario, seeds: int, out: Path, json: bool
+) -> Simulated:
+    with progress(json) as display:
+        say = _Progress(display, SIMULATED)
+        result = simulated_report.judge_simulated(settings, scenario, seeds, wall_clock_ms(), say)
+    simulated_report.write_simulated(result, out)
+    if not json:
+        console.print(f"[bold]{simulated_report.TITLE}[/bold]")
+        console.print(simulated_report.summary(result), highlight=False)
+        for table in simulated_report.tables(result):
+            _print_table(table)
+    return result
 
 
 class _Progress:
@@ -113,7 +144,7 @@ def _jobs(
         protocol = PROTOCOLS.get(name)
         if protocol is None:
             raise ConfigurationError(
-                f"{name!r} is no data set; use {', '.join(PROTOCOLS)}, {ALL}, "
+                f"{name!r} is no data set; use {', '.join(PROTOCOLS)}, {ALL}, {SIMULATED}, "
                 f"or `{files.NAME}` and event files"
             )
         paths = [data / file for file in protocol.files]
@@ -147,7 +178,11 @@ def _print(evaluation: Evaluation) -> None:
         for verdict in present.verdicts(result):
             console.print(verdict.text, highlight=False, markup=False)
         for table in (present.short_table(result), *present.result_tables(result)):
-            shown = Table(*table.columns, title=table.title or None)
-            for row in table.rows:
-                shown.add_row(*row)
-            console.print(shown)
+            _print_table(table)
+
+
+def _print_table(table: present.Table) -> None:
+    shown = Table(*table.columns, title=table.title or None)
+    for row in table.rows:
+        shown.add_row(*row)
+    console.print(shown)

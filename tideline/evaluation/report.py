@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tideline.evaluation import plots, present
+from tideline.evaluation import plots, present, simulated_report
 from tideline.evaluation.figures import Result
 from tideline.evaluation.present import Table
 from tideline.evaluation.run import Evaluation
+from tideline.evaluation.simulated_figures import Simulated
 
 TEMPLATES = Path(__file__).with_name("templates")
 FINDINGS = "## Findings"
@@ -24,17 +25,30 @@ def write_json(evaluation: Evaluation, folder: Path) -> None:
     (folder / f"{evaluation.dataset}.json").write_bytes(text + b"\n")
 
 
-def write_html(evaluations: Sequence[Evaluation], folder: Path) -> Path:
+def write_html(
+    evaluations: Sequence[Evaluation], folder: Path, simulated: Simulated | None = None
+) -> Path:
     """``report.html``: one page, with its plots, that needs nothing else."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
     page = environment.get_template("report.html").render(
-        overview=present.overview(evaluations), evaluations=[_page(each) for each in evaluations]
+        overview=present.overview(evaluations),
+        evaluations=[_page(each) for each in evaluations],
+        simulated=None if simulated is None else _simulated_page(simulated),
     )
     path = folder / "report.html"
     path.write_text(page + "\n", "utf-8")
     return path
+
+
+def _simulated_page(s: Simulated) -> dict[str, Any]:
+    return {
+        "title": simulated_report.TITLE,
+        "summary": simulated_report.summary(s),
+        "notes": simulated_report.NOTES,
+        "tables": list(simulated_report.tables(s)),
+    }
 
 
 def _page(e: Evaluation) -> dict[str, Any]:
@@ -111,14 +125,18 @@ def _plots(e: Evaluation, result: Result, colour_of: dict[str, str]) -> Iterator
         )
 
 
-def write_markdown(evaluations: Sequence[Evaluation], path: Path) -> None:
+def write_markdown(
+    evaluations: Sequence[Evaluation], path: Path, simulated: Simulated | None = None
+) -> None:
     """Write the page anew; what people wrote from ``FINDINGS`` on is kept."""
     kept = f"{FINDINGS}\nNone are written down yet.\n"
     if path.is_file():
         _, found, rest = path.read_text("utf-8").partition(FINDINGS)
         kept = found + rest if found else kept
     intro = (TEMPLATES / "quality.md").read_text("utf-8")
-    parts = [intro, _overview(evaluations), *(_section(each) for each in evaluations), kept]
+    parts = [intro, _overview(evaluations), *(_section(each) for each in evaluations)]
+    parts += [] if simulated is None else [_simulated_section(simulated)]
+    parts.append(kept)
     path.write_text("\n".join(part.rstrip("\n") + "\n" for part in parts), "utf-8")
 
 
@@ -139,6 +157,15 @@ def _section(e: Evaluation) -> str:
         for table in present.result_tables(result):
             lines += ["", f"**{table.title}**", "", *_table(table)]
     for table in present.other_tables(e):
+        lines += ["", f"**{table.title}**", "", *_table(table)]
+    return "\n".join(lines) + "\n"
+
+
+def _simulated_section(s: Simulated) -> str:
+    lines = [f"## {simulated_report.TITLE}"]
+    lines += [f"`tideline evaluate simulated`. {simulated_report.summary(s)}", ""]
+    lines += [f"- {note}" for note in simulated_report.NOTES]
+    for table in simulated_report.tables(s):
         lines += ["", f"**{table.title}**", "", *_table(table)]
     return "\n".join(lines) + "\n"
 
