@@ -143,8 +143,11 @@ class Labelling:
         while self._ready and len(found) < STEP_MAX:
             label = self._ready.popleft()
             case = msgspec.msgpack.decode(label.snapshot, type=Case)
-            found.append((label, case, TEACHINGS.get(case.outcome, _OF_LOANS).of_loans))
             self._state_changed = True
+            if not case.snapshot.fits:  # it waited since another release
+                self.counters.outcomes_without_history += 1
+                continue
+            found.append((label, case, TEACHINGS.get(case.outcome, _OF_LOANS).of_loans))
         return found
 
     def _ripe(self, label: Held) -> None:
@@ -216,10 +219,3 @@ class Labelling:
         else:
             return False
         return True
-
-    def adopt(self, quarantine: Quarantine, ripening: Sequence[Held]) -> None:
-        """Labels as 0.1 kept them."""
-        self.quarantine = quarantine
-        self._quarantines_changed[_QUARANTINE_KEY] = None
-        for label in ripening:
-            self.ripening.put(label)

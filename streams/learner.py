@@ -10,7 +10,7 @@ writes those that changed.
 
 import msgspec
 import numpy as np
-from msgspec import Struct, field
+from msgspec import Struct
 
 from detectors.anomaly_model import encode_anomaly
 from detectors.bins import BIN_NAMES, binned, feature_of
@@ -57,12 +57,8 @@ _SNAPSHOTS_PREFIX = b"snapshots/"
 
 
 class _State(Struct, kw_only=True):
-    """``quarantine`` and ``ripening`` are read of 0.1 only; they have items of their own now."""
-
     contest: bytes
     counters: Counters
-    quarantine: Quarantine | None = None
-    ripening: list[Held] = field(default_factory=list)
 
 
 class Learner:
@@ -156,8 +152,6 @@ class Learner:
                 state = msgspec.msgpack.decode(raw, type=_State)
                 self.contest = Contest.restore(state.contest)
                 self.counters = self.labelling.counters = state.counters
-                if state.quarantine is not None:
-                    self.labelling.adopt(state.quarantine, state.ripening)
             elif key == _DRIFT_KEY:
                 self.drift = msgspec.msgpack.decode(raw, type=Drift)
             elif key == _ALARMS_KEY:
