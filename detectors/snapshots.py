@@ -1,8 +1,8 @@
 """Feature vectors as they are kept for learning: few bytes each, since there are millions.
 
 A vector is the version of the features, a bit for each that says whether it is available, then
-those that are, as float32. Seven digits are more than any input of a model needs; most merchants have no loans, no
-invoices or no parcels, and what they lack takes a bit.
+those that are, as float32. Seven digits are more than any input of a model needs; most merchants
+have no loans, no invoices or no parcels, and what they lack takes a bit.
 """
 
 import msgspec
