@@ -9,7 +9,7 @@ VERSIONS_MAX = 50
 SCORE = "score"
 _LISTS = {
     "standings": "name role labels defaults log_loss roc_auc calibration_error precision recall"
-    " exposure_found",
+    " exposure_found lead_time_days",
     "drift": "variable psi level moving",
     "alarms": "signal found_at direction before after observations",
     "label_counts": "outcome bad labels",

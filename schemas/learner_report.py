@@ -16,7 +16,8 @@ class ModelStanding(Struct, kw_only=True, frozen=True, gc=False):
 
     ``log_loss`` (nats) and ``calibration_error`` (mean forecast less the share of defaults) are
     null for a floor, which states no probability; ``roc_auc`` is null while there is one class
-    only. ``precision``, ``recall`` and ``exposure_found`` are those of the riskiest tenth.
+    only. ``precision``, ``recall`` and ``exposure_found`` are those of the riskiest tenth,
+    ``lead_time_days`` the median time from the features that put a merchant there to its default.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ModelStanding(Struct, kw_only=True, frozen=True, gc=False):
     precision: float
     recall: float | None
     exposure_found: float | None
+    lead_time_days: float | None = None
 
 
 class VariableDrift(Struct, kw_only=True, frozen=True, gc=False):

@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS learner_reports
         calibration_error Nullable(Float64),
         precision Float64,
         recall Nullable(Float64),
-        exposure_found Nullable(Float64)
+        exposure_found Nullable(Float64),
+        lead_time_days Nullable(Float64)
     ),
     drift Nested
     (

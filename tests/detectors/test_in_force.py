@@ -5,6 +5,7 @@ import pytest
 
 from detectors.default_risk import PRIOR_MODEL, Model
 from detectors.in_force import VERSIONS_KEPT, InForce
+from detectors.prior import PRIOR_VERSION
 
 
 def model(version: str) -> Model:
@@ -26,18 +27,18 @@ def test_only_a_partition_that_showed_the_champion_can_show_that_it_is_gone(stop
     known = InForce()
     known.published(model("v1"))
     said = [
-        (0, "prior-2", False),  # the activation has not come there yet
+        (0, PRIOR_VERSION, False),  # the activation has not come there yet
         (1, "v1", False),  # the witness
-        (0, "prior-2", False),
+        (0, PRIOR_VERSION, False),
         (0, "v1", False),
-        (0, "prior-2", False),  # no witness: it may be late
-        (1, "prior-2", True),
+        (0, PRIOR_VERSION, False),  # no witness: it may be late
+        (1, PRIOR_VERSION, True),
     ]
     for partition, stamped, expected in said:
         if stopped:
             known = restored(known, items)
         assert known.hear(partition, stamped, "v1") is expected
-    found = known.find("prior-2")
+    found = known.find(PRIOR_VERSION)
     assert found is not None and found == PRIOR_MODEL
 
 
@@ -45,11 +46,11 @@ def test_after_a_roll_back_partitions_that_lag_behind_are_not_taken_for_another_
     known = InForce()
     known.published(model("v1"))
     assert not known.hear(1, "v1", "v1")
-    assert known.hear(1, "prior-2", "v1")
+    assert known.hear(1, PRIOR_VERSION, "v1")
     # From here on the prior is the champion again; partition 0 sees the same later.
-    for stamped in ("prior-2", "v1", "v1", "prior-2"):
-        assert not known.hear(0, stamped, "prior-2")
-    assert known.hear(1, "v1", "prior-2"), "the desk went forward again"
+    for stamped in (PRIOR_VERSION, "v1", "v1", PRIOR_VERSION):
+        assert not known.hear(0, stamped, PRIOR_VERSION)
+    assert known.hear(1, "v1", PRIOR_VERSION), "the desk went forward again"
 
 
 def test_the_latest_versions_are_kept_and_the_prior_always() -> None:
@@ -59,15 +60,15 @@ def test_the_latest_versions_are_kept_and_the_prior_always() -> None:
     known = restored(known, {})
     assert known.find("v3") == model("v3") and known.find(f"v{VERSIONS_KEPT + 2}") is not None
     assert known.find("v2") is None
-    assert known.find("prior-2") == PRIOR_MODEL
+    assert known.find(PRIOR_VERSION) == PRIOR_MODEL
 
 
 def test_a_version_that_is_not_ours_is_asked_for_once() -> None:
     known = InForce()
-    assert not known.hear(0, "prior-2", "prior-2")
-    assert known.hear(0, "foreign", "prior-2")
+    assert not known.hear(0, PRIOR_VERSION, PRIOR_VERSION)
+    assert known.hear(0, "foreign", PRIOR_VERSION)
     assert known.find("foreign") is None
-    assert not known.hear(0, "foreign", "prior-2")
+    assert not known.hear(0, "foreign", PRIOR_VERSION)
 
 
 def test_other_items_and_versions_of_another_release_are_left_alone() -> None:

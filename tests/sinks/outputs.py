@@ -146,6 +146,7 @@ def standing(name: str, role: str = "challenger", **over: object) -> ModelStandi
         "precision": 0.42,
         "recall": 0.32,
         "exposure_found": 0.4,
+        "lead_time_days": 31.0,
         **over,
     }
     return ModelStanding(**fields)

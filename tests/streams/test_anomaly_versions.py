@@ -11,6 +11,7 @@ from schemas import topics
 from schemas.digests import content_digest
 from streams.artifacts import MemoryArtifacts
 from streams.intake import Intake
+from streams.model_keys import LIBRARIES, REPLAY_SIGNER
 from streams.records import Record, artifact_of
 from tests.detectors.usual import learnt
 
@@ -18,6 +19,16 @@ from .conftest import NOW_MS
 from .test_rules import START, Shop
 
 MODEL = encode_anomaly(learnt(256))
+
+
+def sealed(version: str, payload: bytes) -> bytes:
+    """A version as the learner of a replay publishes it."""
+    return REPLAY_SIGNER.seal(
+        "anomaly", version, payload, published_at=START, libraries=LIBRARIES, parent=None
+    )
+
+
+PUBLISHED = sealed("anomaly-1", MODEL)
 DAY_MS = 86_400_000
 
 
@@ -42,7 +53,7 @@ def test_the_distance_speaks_until_a_version_is_in_force() -> None:
     shop.trade(70)
     before = shop.assessments[-1]
     assert before.anomaly_version == ROBUST_DISTANCE and before.anomaly_score is not None
-    activate(shop, "anomaly-1", MODEL)
+    activate(shop, "anomaly-1", PUBLISHED)
     shop.trade(2)
     after = shop.assessments[-1]
     assert after.anomaly_version == "anomaly-1" and after.anomaly_score is not None
@@ -54,11 +65,18 @@ def test_the_distance_speaks_until_a_version_is_in_force() -> None:
 
 def test_a_corrupt_or_newer_message_is_refused_and_counted() -> None:
     shop = Shop()
-    activate(shop, "anomaly-1", MODEL)
+    activate(shop, "anomaly-1", PUBLISHED)
     newer = MODEL.replace(b"tideline.anomaly/1", b"tideline.anomaly/2")
-    for number, raw in enumerate((b"", b"\xff\x00", MODEL[:-1], newer), 2):
+    for number, raw in enumerate((b"", b"\xff\x00", PUBLISHED[:-1]), 2):
         activate(shop, f"anomaly-{number}", raw)
-    assert shop.scoring.stats["models_refused"] == 4
+    activate(shop, "anomaly-5", sealed("anomaly-5", newer))
+    activate(shop, "anomaly-6", sealed("anomaly-6", MODEL))
+    refused = {
+        name.removeprefix("models_refused."): count
+        for name, count in shop.scoring.stats.items()
+        if name.startswith("models_refused.")
+    }
+    assert refused == {"malformed": 3, "bad_payload": 1, "other_version": 1}
     shop.trade(30)
     assert shop.assessments[-1].anomaly_version == "anomaly-1"
 
@@ -66,7 +84,7 @@ def test_a_corrupt_or_newer_message_is_refused_and_counted() -> None:
 def test_a_version_outlives_a_checkpoint() -> None:
     shop = Shop()
     shop.trade(60)
-    activate(shop, "anomaly-1", MODEL)
+    activate(shop, "anomaly-1", PUBLISHED)
     other = shop.copy()
     for each in (shop, other):
         each.assessments = []
@@ -82,7 +100,7 @@ def test_the_anomaly_models_are_rolled_back_by_name(
     make_event: Callable[..., dict[str, Any]],
     to_record: Callable[..., Record],
 ) -> None:
-    artifacts.put("anomaly", "anomaly-1", MODEL)
+    artifacts.put("anomaly", "anomaly-1", PUBLISHED)
     for version in ("anomaly-1", ROBUST_DISTANCE):
         event = make_event("model.rollback", "*", actor="a", version=version)
         intake.take(to_record(event), NOW_MS)
@@ -97,7 +115,7 @@ def test_the_anomaly_models_are_rolled_back_by_name(
         (ROBUST_DISTANCE, "anomaly"),
     ]
     shop = Shop()
-    activate(shop, "anomaly-1", MODEL)
+    activate(shop, "anomaly-1", PUBLISHED)
     shop.log(lines[1] | {"occurred_at": START})
     shop.trade(30)
     assert shop.assessments[-1].anomaly_version == ROBUST_DISTANCE

@@ -4,14 +4,11 @@ import random
 from collections import Counter
 
 import msgspec
-import numpy as np
 
-from detectors.contest import Contest
 from detectors.default_risk import decode_model
 from detectors.envelope import open_envelope
 from detectors.labelling import STEP_MAX
 from detectors.prior import PRIOR_VERSION
-from detectors.quarantine import Held, Quarantine
 from features.catalogue import NAMES
 from schemas import topics
 from schemas.digests import content_digest
@@ -231,24 +228,10 @@ def test_memory_of_a_merchant_is_bounded() -> None:
     assert len(raw or b"") < SNAPSHOTS_MAX * (4 * len(NAMES) + len(NAMES) / 8 + 16) + 16
 
 
-def test_state_of_0_1_is_taken_over() -> None:
-    vector = np.zeros(len(NAMES), "<f8")
-    old = Held(50 * DAY_MS, False, msgspec.msgpack.encode(([9, vector.tobytes()], 7)))
-    state = {
-        "contest": Contest().snapshot(),
-        "quarantine": Quarantine(learnt=5, defaults=1),
-        "ripening": [old],
-        "counters": {"published": 0, "learned": 5},
-    }
+def test_what_was_kept_of_other_features_is_left_out() -> None:
     learner = Learner()
-    learner.restore(
-        {
-            b"contest": msgspec.msgpack.encode(state),
-            b"snapshots/m": msgspec.msgpack.encode([[9, vector.tobytes()]]),
-        }
-    )
-    assert learner.quarantine.learnt == 5
-    process(learner, [assessment("x", 90 * DAY_MS, None)])
-    assert learner.counters.learned == 6
-    process(learner, [assessment("m", 91 * DAY_MS, "defaulted", "l")])
-    assert learner.counters.learned == 7
+    other = msgspec.msgpack.encode([[9, b"f2/" + bytes(80)]])
+    learner.restore({b"snapshots/m": other})
+    process(learner, [assessment("m", 40 * DAY_MS, "defaulted", "l")])
+    assert learner.counters.outcomes_without_history == 1
+    assert learner.counters.learned == 0

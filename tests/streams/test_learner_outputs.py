@@ -8,10 +8,13 @@ from detectors.contest import CHAMPION
 from detectors.default_risk import decode_model
 from detectors.drift import REFERENCE
 from detectors.drift_alarms import PAUSE_LABELS
+from detectors.envelope import open_envelope
+from detectors.prior import PRIOR_VERSION
 from schemas import topics
 from schemas.learner_report import LearnerReport
 from streams.learner import SCORE, Learner
 from streams.learner_report import REPORT_EVERY_MS
+from streams.model_keys import REPLAY_KEYS
 from streams.records import Output
 
 from .test_learner import DAY_MS, assessment, burst, merchants, process
@@ -27,7 +30,7 @@ def test_a_report_a_day_goes_out_while_something_changes_and_none_while_nothing_
     learner = Learner()
     assert reports(process(learner, [assessment("m", 0, None)])) == []
     (first,) = reports(process(learner, [assessment("m", REPORT_EVERY_MS, None)]))
-    assert (first.number, first.as_of, first.champion) == (1, REPORT_EVERY_MS, "prior-2")
+    assert (first.number, first.as_of, first.champion) == (1, REPORT_EVERY_MS, PRIOR_VERSION)
     quiet = [assessment("m", day * DAY_MS, None) for day in range(2, 20)]
     assert reports(process(learner, quiet)) == [], "the merchant is remembered every 28 days only"
     outcome = assessment("m", 20 * DAY_MS, "defaulted")
@@ -50,10 +53,10 @@ def test_reports_are_a_day_apart_unless_a_version_or_an_alarm_is_new() -> None:
 
 def test_reports_never_go_back_where_assessments_do() -> None:
     learner = Learner()
-    outcome = assessment("m", 30 * DAY_MS, "defaulted")
+    outcome = assessment("m", 30 * DAY_MS, "defaulted", "l1")
     process(learner, [assessment("m", 0, None), outcome])
     learner.reporter.ring()
-    (report,) = reports(process(learner, [assessment("m", 29 * DAY_MS, "defaulted")]))
+    (report,) = reports(process(learner, [assessment("m", 29 * DAY_MS, "defaulted", "l2")]))
     assert report.as_of == 30 * DAY_MS and report.labels_learnt == 2
 
 
@@ -62,12 +65,15 @@ def test_every_version_is_reported_at_once_with_what_it_was_promoted_for() -> No
     seen = 0
     for record in merchants(0, 600, 1):
         outputs = learner.process(record)
-        models = [o for o in outputs if o.topic == topics.MODELS]
+        models = [o for o in outputs if (o.key or b"").startswith(b"default-risk-")]
         if not models:
             continue
         seen += len(models)
         (report,) = reports(outputs)
-        model, version = decode_model(models[-1].value or b""), report.versions[-1]
+        raw = models[-1].value or b""
+        name = report.versions[-1].version
+        envelope = open_envelope(raw, REPLAY_KEYS, kind="default-risk", version=name)
+        model, version = decode_model(bytes(envelope.payload)), report.versions[-1]
         assert (version.version, version.parent) == (model.version, model.parent)
         assert report.champion == model.version and report.champion_since == version.published_at
         assert version.challenger in learner.contest.challengers
