@@ -47,6 +47,14 @@ CHANGE_MIN = 0.1
 """A version is due when the scores of some segment's window would change by so much on average.
 
 Two windows of like merchants differ by 0.04 to 0.09, by chance alone."""
+PARAMETERS: dict[str, float] = {
+    "trees": float(TREES),
+    "height": float(HEIGHT),
+    "window": float(WINDOW),
+    "warm_up": float(WARM_UP),
+    "learn_every_ms": float(LEARN_EVERY_MS),
+}
+"""What a version says of how it was made."""
 CHUNK = 32
 """Rows that are written together when one of them changes; ``WINDOW`` is a multiple."""
 FOREST, HEAD = -1, -2
@@ -171,13 +179,7 @@ class AnomalyLearning:
             n_learned=pooled.count,
             trained_until=self.latest,
             river_version=river.__version__,
-            parameters={
-                "trees": float(TREES),
-                "height": float(HEIGHT),
-                "window": float(WINDOW),
-                "warm_up": float(WARM_UP),
-                "learn_every_ms": float(LEARN_EVERY_MS),
-            },
+            parameters=dict(PARAMETERS),
             parent=None if self.published is None else self.published.version,
         )
         check_anomaly(model)

@@ -6,9 +6,14 @@ cannot say other than what runs.
 
 from msgspec import Struct
 
+from detectors.anomaly_inputs import INPUTS as ANOMALY_INPUTS
+from detectors.anomaly_learning import PARAMETERS
+from detectors.anomaly_model import SCHEMA as ANOMALY_SCHEMA
 from detectors.bins import CUTS
 from detectors.contest import CLASS_MIN, LOOK_EVERY, START, WINDOW
 from detectors.default_risk import PRIOR_MODEL, SCHEMA, Z_BOUND, Model
+from detectors.labelling import GOOD_WAITS_MS, MATURITY_MS
+from detectors.labels import DAY_MS
 from detectors.prior import PRIOR
 from detectors.scorer import LEVELS
 from detectors.transform import DIRECTIONS, INPUT_NAMES, MISSING
@@ -16,6 +21,7 @@ from detectors.trees import DEPTH, TREES_MAX
 from features.catalogue import CATALOGUE
 
 PRIOR_CARD = "prior"
+FIXED_CARD = "robust-distance"
 _SIDES = {1.0: "higher is riskier", -1.0: "lower is riskier", 0.0: "not stated"}
 
 
@@ -34,6 +40,7 @@ class Card(Struct, frozen=True, kw_only=True):
 
 
 _DEFAULT_RISK = "Default risk"
+_ANOMALY = "Anomaly"
 _LINEAR = (
     "exact: weight times standardised input, in log-odds from the merchant that has the mean of "
     "every input; contributions and base sum to the log-odds"
@@ -131,6 +138,58 @@ CARDS: tuple[Card, ...] = (
 )
 """Every model that may be in force, the prior first. A test holds it to the registry."""
 
+_ANOMALY_CALIBRATION = (
+    "the score is a quantile among rows of the segment that were held out from the trees (split "
+    "conformal): 0.95 is more unusual than 95 % of its assessments"
+)
+ANOMALY_CARDS: tuple[Card, ...] = (
+    Card(
+        name="half-space-trees",
+        family=_ANOMALY,
+        title="Half-space trees",
+        purpose="see what is odd only together, among the merchants of the segment",
+        learning="without labels, from the newest rows of each segment, grown anew every 128 of "
+        "them (River; Tan, Ting and Liu, 2011); a merchant gives one row a week",
+        calibration=_ANOMALY_CALIBRATION,
+        directions="none: unusually good is unusual too",
+        explanation="occlusion: how much less strange the merchant is with the median in the place "
+        "of an input; from 0.99 on, at most three features",
+        limits="hardly see one number far out, and anomalies that come packed together",
+    ),
+    Card(
+        name="segment-distance",
+        family=_ANOMALY,
+        title="Distance from the segment",
+        purpose="sees one number far out, which trees hardly do",
+        learning="medians and spreads of the same rows",
+        calibration=_ANOMALY_CALIBRATION,
+        directions="none",
+        explanation="the inputs that deviate most, in spreads of the segment",
+        limits="knows no combination of inputs",
+    ),
+    Card(
+        name=FIXED_CARD,
+        family=_ANOMALY,
+        title="Distance from the own usual",
+        purpose="compares a merchant with itself; speaks alone, as `robust-distance-1`, until a "
+        "version is in force",
+        learning="not at all: a fixed formula over the merchant's own usual and its noise",
+        calibration="as the others; alone it is a rank, and no quantile",
+        directions="none",
+        explanation="the parts that deviate most, in units of the merchant's own noise",
+        limits="says nothing in the first 56 days of a merchant",
+    ),
+)
+"""What the anomaly score is made of; the one that lies furthest out, in the unit of the segment,
+counts."""
+ALL_CARDS: tuple[Card, ...] = (*CARDS, *ANOMALY_CARDS)
+_ANOMALY_INTRODUCTION = f"""Published as `anomaly-N` (`{ANOMALY_SCHEMA}`) in the same signed \
+envelope. The score is that of the part that lies furthest out. It moves neither probability, band \
+nor limit, so it is no reason for a decision; `unusual` names what makes it high. Why it is so, \
+and \
+why River's one-class support vector machine is left out, is in [decision \
+15](decisions/0015-what-is-unusual-is-learnt-without-labels.md)."""
+
 _INTRODUCTION = f"""What each model is for, how it learns and what it cannot do (model cards after \
 Mitchell et al., 2019). Written by `tideline models --markdown` from the registry \
 (`detectors/contest.py`). How well they do is in [quality.md](quality.md), failures included; why \
@@ -149,13 +208,15 @@ the champion and ranks better than every naive floor, with at least {CLASS_MIN} 
 class. A version is undone by `model.rollback`."""
 
 
-def markdown(*, matures_days: int, good_waits_days: int) -> str:
-    """The page. A label is learnt on features ``matures_days`` older; good ones wait so long."""
-    parts = ["# Models", _INTRODUCTION, _labels(matures_days, good_waits_days), _format(), _table()]
-    for family in dict.fromkeys(card.family for card in CARDS):
-        parts.append(f"## {family}")
-        parts += [_section(card) for card in CARDS if card.family == family]
-    parts.append(_inputs())
+def markdown() -> str:
+    """The page."""
+    parts = ["# Models", _INTRODUCTION, _labels(), _format(), _table(), f"## {_DEFAULT_RISK}"]
+    parts += [_section(card, start_of(card).parameters) for card in CARDS]
+    parts += [_inputs(), f"## {_ANOMALY}", _ANOMALY_INTRODUCTION]
+    parts += [
+        _section(card, {} if card.name == FIXED_CARD else PARAMETERS) for card in ANOMALY_CARDS
+    ]
+    parts.append(_anomaly_inputs())
     return "\n\n".join(parts) + "\n"
 
 
@@ -167,22 +228,27 @@ def start_of(card: Card) -> Model:
     return learns.from_model(model).to_model(version="start", parent=None, trained_until=0)
 
 
-def _labels(matures_days: int, good_waits_days: int) -> str:
+def _labels() -> str:
     return f"""## Labels
 
-A default or a settled loan is a label. It is learnt with the merchant's features as they were \
-{matures_days} days before, where there are any: what is learnt is to foresee. A good outcome \
-waits {good_waits_days} days more, until bad ones of the same age are known. Labels whose share of \
-defaults departs from all before are held in quarantine; while the score drifts nobody is \
-promoted. The probability is of default within `horizon_days` of the version, \
+A loan is a label once: bad when it is 30 days late or in default, good when it is settled; a \
+verdict of the desk that an alert ended in default is a bad one. Verdicts *confirmed* and *false \
+alarm* teach a quarter as much and judge nobody ([decision \
+16](decisions/0016-signed-versions-labels-and-roll-backs.md)). A label is learnt with the \
+merchant's features as they were {MATURITY_MS // DAY_MS} days before, where there are any: what \
+is learnt is to foresee. A good outcome waits {GOOD_WAITS_MS // DAY_MS} days more, until bad ones \
+of the same age are known. Labels whose share of defaults departs from all before are held in \
+quarantine; while there is drift nobody is promoted ([drift.md](drift.md)). The probability is of \
+default within `horizon_days` of the version, \
 {PRIOR_MODEL.horizon_days} for all that start from the prior."""
 
 
 def _format() -> str:
     return f"""## Versions
 
-A version is one JSON document (`{SCHEMA}`): kind, feature version, inputs, numbers, calibration, \
-parent, training window, counts of labels, library version, parameters, seed and metrics. Metrics \
+A version is one JSON document (`{SCHEMA}`) in an envelope that the learner signs: kind, feature \
+version, inputs, numbers, calibration, parent, training window, counts of labels, library \
+version, parameters, seed and metrics. Metrics \
 hold the standing of every model and floor over the window that promoted it, and of the version \
 itself Brier score, expected calibration error and a reliability table (`NAME.reliability.N.…`), \
 on what it said of labels before they were learnt. It holds no code and is checked whole before \
@@ -202,8 +268,7 @@ def _table() -> str:
     return "## All models\n\n" + "\n".join(rows)
 
 
-def _section(card: Card) -> str:
-    parameters = start_of(card).parameters
+def _section(card: Card, parameters: dict[str, float]) -> str:
     shown = ", ".join(f"`{name}` {value:g}" for name, value in parameters.items()) or "none"
     return "\n".join(
         (
@@ -238,6 +303,14 @@ score. Where a direction is stated, no version lowers the probability when the i
 riskier side.
 
 """ + "\n".join(rows)
+
+
+def _anomaly_inputs() -> str:
+    listed = ", ".join(f"`{name}`" for name in ANOMALY_INPUTS)
+    return f"""### Inputs of the anomaly models
+
+{listed}. They are scaled to 0-1 by the median and the spread of the segment; one that is not \
+available counts as the median."""
 
 
 def _anchor(title: str) -> str:

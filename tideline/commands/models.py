@@ -8,8 +8,6 @@ import typer
 from rich.table import Table
 
 from detectors import model_document
-from detectors.labelling import GOOD_WAITS_MS, MATURITY_MS
-from detectors.labels import DAY_MS
 from tideline.console import console, show
 
 
@@ -21,18 +19,11 @@ def models(
 ) -> None:
     """List the models that may be in force, with what each is for and its limits."""
     if markdown:
-        sys.stdout.write(page())
+        sys.stdout.write(model_document.markdown())
     elif json:
-        show({"models": msgspec.to_builtins(model_document.CARDS)}, as_json=True)
+        show({"models": msgspec.to_builtins(model_document.ALL_CARDS)}, as_json=True)
     else:
         table = Table("model", "family", "what it is for", "known limits")
-        for card in model_document.CARDS:
+        for card in model_document.ALL_CARDS:
             table.add_row(card.name, card.family, card.purpose, card.limits)
         console.print(table)
-
-
-def page() -> str:
-    """The page of the model cards."""
-    return model_document.markdown(
-        matures_days=MATURITY_MS // DAY_MS, good_waits_days=GOOD_WAITS_MS // DAY_MS
-    )
