@@ -1,0 +1,212 @@
+"""The main job to its end: events, lines, the core's book, while everything is killed at random."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bench.workload import DAY_MS, START_MS
+from credit.core_book import decode_instruction, open_line, take
+from schemas import topics
+from schemas.events import BY_TAG
+from streams.lending_core_host import ROLE
+from streams.reading import read_partition
+from streams.verify import committed_positions, replay_log
+from tideline.commands.lending_core import read_book, reconcile_with_log
+
+from .cluster import DRAIN_S, PARTITIONS, Cluster, Storm
+from .test_storm import SPAN_MS, applications, sellers
+
+pytestmark = [pytest.mark.kafka, pytest.mark.kill, pytest.mark.timeout(600)]
+
+MERCHANTS = 24
+ROUNDS = 12
+SEED = 20_261_126
+
+
+def commands(round_: int) -> list[tuple[str, bytes, bytes]]:
+    """What the desk asks for, a day a round: limits by hand, and now and then a freeze."""
+    kind = {3: "merchant.freeze", 4: "merchant.release"}.get(round_ % 5, "limit.override")
+    records = []
+    for number in range(MERCHANTS):
+        merchant = f"s{number:03d}"
+        event: dict[str, Any] = {
+            "type": kind,
+            "event_id": f"{kind}-{round_}-{number}",
+            "merchant_id": merchant,
+            "occurred_at": START_MS + SPAN_MS + round_ * DAY_MS + number,
+            "actor": "desk",
+            "reason": "a test",
+        }
+        if kind == "limit.override":
+            event |= {"amount": 100_000 + 10_000 * round_ + number, "currency": "CNY"}
+        records.append((BY_TAG[kind].topic, merchant.encode(), msgspec.json.encode(event)))
+    return records
+
+
+def settle(running: Cluster, published: int) -> None:
+    """Wait until nothing is under way: logged, scored, booked, answered, and that logged again."""
+    deadline = time.monotonic() + DRAIN_S
+    while time.monotonic() < deadline:
+        running.revive()
+        time.sleep(1.0)
+        before = _ends(running)
+        if _at_rest(running, published) and _ends(running) == before:
+            return
+    raise AssertionError(f"not at rest in {DRAIN_S:.0f} s, seed {SEED}\n{running.logs()}")
+
+
+def _ends(running: Cluster) -> list[int]:
+    return [
+        sum(1 for _ in running.values(topic)) for topic in (topics.LIMIT_CHANGES, topics.LENDING)
+    ]
+
+
+def _at_rest(running: Cluster, published: int) -> bool:
+    for partition, (position, _) in committed_positions(
+        running.settings, ROLE, topics.LIMIT_CHANGES
+    ).items():
+        behind = read_partition(
+            running.settings, topics.LIMIT_CHANGES, partition, start=position or -2
+        )
+        if any(behind):
+            return False
+    answered = sum(1 for _ in running.values(topics.LENDING))
+    return len(running.log_lines()) == published + answered and running._scored()
+
+
+def check(running: Cluster) -> Counter[str]:
+    """The book is what the log says: no gap, no double, every change acknowledged once."""
+    changes = {}
+    lines = {}
+    events: Counter[str] = Counter()
+    for partition in range(PARTITIONS):
+        for message in read_partition(running.settings, topics.LIMIT_CHANGES, partition):
+            change = decode_instruction(message.value())
+            assert change.decision_id not in changes
+            changes[change.decision_id] = change
+            line = lines.get(change.line_id) or open_line(change)
+            assert change.version == line.version + 1, "no gap in the log"
+            lines[change.line_id], verdict = take(line, change)
+            assert verdict.outcome == "booked"
+        events += check_answers(running, partition, changes)
+    assert not list(running.values(topics.DEAD_LETTERS))
+    book = {line.line_id: line for line in read_book(running.settings).lines}
+    assert book.keys() == lines.keys()
+    for line_id, line in lines.items():
+        found = book[line_id]
+        assert (found.version, found.limit_minor) == (line.version, line.limit_minor)
+        assert (found.frozen, found.quarantined) == (line.frozen, False)
+    assert events["limit.acknowledged"] == len(changes) and not events["limit.rejected"]
+    return events
+
+
+def check_answers(running: Cluster, partition: int, changes: dict[str, Any]) -> Counter[str]:
+    """One partition of ``lending.events``: answers in order, and never more drawn than booked."""
+    answered: dict[str, int] = defaultdict(int)
+    limit: dict[str, int] = defaultdict(int)
+    owed: dict[str, int] = defaultdict(int)
+    ids: set[str] = set()
+    counts: Counter[str] = Counter()
+    for value in running.values(topics.LENDING, partition):
+        event = msgspec.json.decode(value)
+        kind, line = event["type"], event["line_id"]
+        assert event["event_id"] not in ids, f"twice: {event}"
+        ids.add(event["event_id"])
+        counts[kind] += 1
+        if kind == "limit.acknowledged":
+            answered[line] += 1
+            assert event["version"] == answered[line], "answers in order"
+            limit[line] = changes[event["decision_id"]].new_limit_minor
+        elif kind == "loan.disbursed":
+            owed[line] += event["amount"]
+            assert owed[line] <= limit[line], event
+        elif kind == "repayment.received":
+            owed[line] -= event["amount"]
+    assert sum(owed.values()) == sum(
+        msgspec.json.decode(value) and _owed(value)
+        for value in _latest(running, topics.CORE_BOOK, partition)
+    )
+    return counts
+
+
+def _latest(running: Cluster, topic: str, partition: int) -> list[bytes]:
+    messages = read_partition(running.settings, topic, partition)
+    return list({message.key(): message.value() for message in messages}.values())
+
+
+def _owed(raw: bytes) -> int:
+    loans = msgspec.json.decode(raw)["loans"]
+    return sum(each["amount_minor"] for loan in loans for each in _open(loan))
+
+
+def _open(loan: dict[str, Any]) -> list[dict[str, int]]:
+    return loan["instalments"][loan["repaid"] :]
+
+
+def tideline(running: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command against the cluster."""
+    return subprocess.run(
+        [sys.executable, "-m", "tideline.cli", "lending-core", *arguments],
+        env={**os.environ, **running.environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def check_statement(running: Cluster, folder: Path) -> None:
+    """As a person would: write the statement, reconcile it, and find what was altered."""
+    for name in ("book.ndjson", "book.csv"):
+        file = folder / name
+        done = tideline(running, "--statement", str(file), "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["lines"] == MERCHANTS
+        done = tideline(running, "--reconcile", str(file), "--json")
+        assert (done.returncode, json.loads(done.stdout)["differences"]) == (0, []), done.stderr
+    first, *rest = (folder / "book.csv").read_text("utf-8").splitlines(keepends=True)
+    (folder / "cut.csv").write_text(first + "".join(rest[1:]), "utf-8")
+    done = tideline(running, "--reconcile", str(folder / "cut.csv"))
+    assert done.returncode == 2 and "totals" in done.stderr.replace("\n", " ")
+
+
+def test_the_cores_book_equals_the_log_whatever_is_killed(cluster, own_kafka, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    published = sellers(MERCHANTS)
+    with cluster(own_kafka, TIDELINE_WORKER__CHECKPOINT_INTERVAL_MS="1500") as running:
+        running.start("worker", "worker")
+        for name in ("core-a", "core-b"):
+            running.start(name, "lending-core", "--draw", "--seed", "5")
+        running.publish(published)
+        running.drain(len(published))
+        asked = [applications(MERCHANTS), *(commands(number) for number in range(1, ROUNDS + 1))]
+
+        def publish() -> None:
+            for records in asked:
+                running.publish(records)
+                time.sleep(2.5)
+
+        publisher = threading.Thread(target=publish)
+        publisher.start()
+        storm = Storm(running, SEED)
+        storm.kills(10, ["worker", "core-a", "core-b", "core-a", "core-b"], (0.3, 2.0))
+        publisher.join(120)
+        assert not publisher.is_alive()
+        settle(running, len(published) + sum(map(len, asked)))
+        for report in replay_log(running.settings, lambda *_: None, compare=True):
+            assert report.equal, f"seed {SEED}: {report}\n{running.logs()}"
+        events = check(running)
+        assert events["limit.acknowledged"] >= MERCHANTS * (ROUNDS // 2)
+        assert events["loan.disbursed"] > MERCHANTS // 2
+        assert reconcile_with_log(running.settings, read_book(running.settings)) == []
+        check_statement(running, tmp_path)
+        restored = sum(p.read_text().count('"book_restored"') for p in running.folder.glob("*.log"))
+        assert restored >= 5, "the kills have to hit cores that hold a book"
