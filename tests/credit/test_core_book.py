@@ -1,5 +1,8 @@
 """A core's book: once, in order, never in silence."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -22,6 +25,7 @@ from schemas.documents import example
 from schemas.outputs import FunderShare, LimitChange
 from tests.credit.limit_changes import book, change
 
+CONTRACT = (Path(__file__).parents[2] / "docs" / "lending-core.md").read_text("utf-8")
 logs = st.lists(
     st.tuples(
         st.integers(0, 10**9),
@@ -168,8 +172,11 @@ def test_a_change_refused_for_its_terms_counts_so_that_the_next_one_is_booked(
     assert reason in TERMS_REASONS
 
 
-def test_every_reason_of_a_refusal_is_explained_once() -> None:
-    assert not SEQUENCE_REASONS.keys() & TERMS_REASONS.keys()
+def test_the_contract_lists_every_reason_and_what_it_means() -> None:
+    sequence, terms = CONTRACT.split("## Refusals")[1].split("**The change cannot be booked")
+    for text, reasons in ((sequence, SEQUENCE_REASONS), (terms.split("##")[0], TERMS_REASONS)):
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text, re.MULTILINE)
+        assert dict(rows) == reasons
 
 
 def test_funders_shares_that_sum_to_the_limit_are_booked() -> None:

@@ -1,5 +1,8 @@
 """A core's statement against the log of limit changes."""
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -93,3 +96,9 @@ def test_totals_are_sums_by_currency() -> None:
         ("CNY", 2, 350, 0),
         ("USD", 1, 7, 0),
     ]
+
+
+def test_the_contract_lists_every_kind_of_difference() -> None:
+    contract = Path(__file__).parents[2] / "docs" / "lending-core.md"
+    table = contract.read_text("utf-8").split("| kind | meaning |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(REMEDIES)

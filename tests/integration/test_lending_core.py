@@ -16,10 +16,12 @@ import pytest
 from bench.workload import DAY_MS, START_MS
 from credit.core_book import decode_instruction, decode_line, open_line, take
 from schemas import topics
+from schemas.codec import encode
 from schemas.events import BY_TAG
 from streams.lending_core_host import ROLE
 from streams.reading import read_partition
 from streams.verify import committed_positions, replay_log
+from tests.credit.limit_changes import change
 from tideline.commands.lending_core import read_book, reconcile_with_log
 
 from .cluster import DRAIN_S, PARTITIONS, Cluster, Storm
@@ -196,3 +198,37 @@ def test_the_cores_book_equals_the_log_whatever_is_killed(cluster, own_kafka, tm
         check_statement(running, tmp_path)
         restored = sum(p.read_text().count('"book_restored"') for p in running.folder.glob("*.log"))
         assert restored >= 5, "the kills have to hit cores that hold a book"
+
+
+def wait_answers(running: Cluster, *expected: tuple[str, int, str | None]) -> None:
+    """Until these answers are there: type, version and reason, in this order."""
+    deadline = time.monotonic() + DRAIN_S
+    found: list[tuple[str, int, str | None]] = []
+    while found != list(expected):
+        assert time.monotonic() < deadline, f"{found}\n{running.logs()}"
+        time.sleep(0.5)
+        events = [msgspec.json.decode(value) for value in running.values(topics.LENDING)]
+        found = [(e["type"].removeprefix("limit."), e["version"], e["reason"]) for e in events]
+
+
+def test_a_conflict_is_refused_shown_by_the_statement_and_mended_by_a_person(
+    cluster, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    file = str(tmp_path / "book.csv")
+    sent = [change(1), change(2, 5_000), change(2, 9_000), change(3, 7_000, action="decrease")]
+    with cluster() as running:
+        running.start("core", "lending-core")
+        running.publish([(topics.LIMIT_CHANGES, b"m1", encode(each)) for each in sent])
+        refused = [("rejected", 2, "version_conflict"), ("rejected", 3, "line_quarantined")]
+        booked = [("acknowledged", 1, None), ("acknowledged", 2, None)]
+        wait_answers(running, *booked, *refused)
+        assert tideline(running, "--statement", file).returncode == 0
+        done = tideline(running, "--reconcile", file, "--json")
+        kinds = [each["kind"] for each in json.loads(done.stdout)["differences"]]
+        assert (done.returncode, kinds) == (1, ["version", "amount"])
+        running.end("core")
+        running.start("core", "lending-core", "--mend", "ln_a")
+        wait_answers(running, *booked, *refused, ("acknowledged", 3, None))
+        assert tideline(running, "--statement", file).returncode == 0
+        assert tideline(running, "--reconcile", file).returncode == 0
+        assert [line.limit_minor for line in read_book(running.settings).lines] == [7_000]
