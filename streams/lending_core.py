@@ -31,7 +31,7 @@ from schemas.events import Event, LimitAcknowledged, LimitRejected
 from streams.intake import InputStopped
 from streams.records import Output, Record
 
-LIVE_MS = DAY_MS
+LIVE_MS = 7 * DAY_MS
 """The wall clock moves the core's time only from within this distance of it."""
 _ACKNOWLEDGES = frozenset({"booked", "noted"})
 

@@ -50,14 +50,17 @@ class LendingCoreHost:
         self._taken = self._given = self._last_timestamp_ms = 0
 
     def assign(self, committed: dict[Source, Committed]) -> None:
-        """The book as of the last commit; nothing is replayed."""
+        """The book as of the last commit.
+
+        Without a committed position too: a group that lost its own reads again what is booked, and
+        repeats change nothing.
+        """
         for (_, partition), position in committed.items():
             core = self._cores[partition] = LendingCore(partition, self._seed)
-            if position.offset is not None:
-                book = read_partition(self._settings, topics.CORE_BOOK, partition)
-                core.restore((message.key(), message.value()) for message in book)
-                log.info("book_restored", extra={"partition": partition, "lines": len(core.lines)})
-                self._mend(core, partition, position.offset)
+            book = read_partition(self._settings, topics.CORE_BOOK, partition)
+            core.restore((message.key(), message.value()) for message in book)
+            log.info("book_restored", extra={"partition": partition, "lines": len(core.lines)})
+            self._mend(core, partition, position.offset or 0)
             self._metrics.core_quarantined.labels(str(partition)).set(core.quarantined)
 
     def _mend(self, core: LendingCore, partition: int, position: int) -> None:

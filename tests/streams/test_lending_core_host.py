@@ -187,6 +187,21 @@ def test_changes_are_answered_and_a_restarted_core_goes_on_from_its_book(
     assert metrics.registry.get_sample_value("tideline_core_changes_total", repeated) == 8
 
 
+def test_a_group_that_lost_its_positions_reads_all_again_and_books_nothing_twice(
+    broker: Producer, settings: Settings
+) -> None:
+    changes = [of(merchant, version) for merchant in range(8) for version in (1, 2)]
+    with Running(settings) as core:
+        publish(broker, settings, changes)
+        wait(lambda: core.figure("tideline_events_total", **IN) == 16)
+    before = answers(settings)
+    with Running(settings) as core:  # the embedded broker has kept no position
+        wait(lambda: core.figure("tideline_events_total", **IN) == 16)
+        repeated = {"outcome": "repeated", "reason": ""}
+        assert core.figure("tideline_core_changes_total", **repeated) == 16
+    assert answers(settings) == before
+
+
 def test_a_conflict_is_counted_survives_a_restart_and_is_mended_on_request(
     broker: Producer, settings: Settings
 ) -> None:
