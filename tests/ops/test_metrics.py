@@ -23,6 +23,7 @@ PLAIN_GAUGES = {
     "tideline_labels_held",
     "tideline_labels_given_up",
     "tideline_model_log_loss",
+    "tideline_core_lines_quarantined",
 }
 
 

@@ -28,7 +28,7 @@ def lending_core(
     draw: Annotated[
         bool, typer.Option("--draw", help="merchants draw and repay, simulated")
     ] = False,
-    seed: Annotated[int, typer.Option(help="of what is drawn and repaid")] = SEED,
+    seed: Annotated[int, typer.Option(help="with --draw: of what is drawn and repaid")] = SEED,
     mend: Annotated[
         list[str] | None,
         typer.Option(help="a line_id to take out of quarantine at the start; may be repeated"),
@@ -59,6 +59,7 @@ def lending_core(
     else:
         draw_seed = seed if draw else None
         with service(settings, ROLE) as process:
+            _check_partitions(settings)
             run_hosts(
                 process,
                 [
@@ -66,6 +67,21 @@ def lending_core(
                         process.settings, process.metrics, draw_seed=draw_seed, mend=mend or ()
                     )
                 ],
+            )
+
+
+def _check_partitions(settings: Settings) -> None:
+    """Answers and book go to the partition that a change came from: it must be there.
+
+    Raises ``FatalError`` where a topic is missing.
+    """
+    expected = partitions_of(settings, topics.LIMIT_CHANGES)
+    for topic in (topics.LENDING, topics.CORE_BOOK):
+        found = partitions_of(settings, topic)
+        if found != expected:
+            raise ConfigurationError(
+                f"topic {topic} has {found} partitions, {topics.LIMIT_CHANGES} has {expected}; "
+                "they must be equal for every topic"
             )
 
 
