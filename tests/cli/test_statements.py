@@ -117,3 +117,11 @@ def test_wrong_usage_ends_with_two(tmp_path: Path, arguments: tuple[str, ...], s
     done = tideline("lending-core", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
+
+
+def test_a_kafka_that_does_not_answer_is_said_in_one_line(tmp_path: Path) -> None:
+    nowhere = {"TIDELINE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    done = tideline("lending-core", "--statement", "a.csv", cwd=tmp_path, **nowhere)
+    assert done.returncode == 1
+    assert "failed: Kafka at 127.0.0.1:1" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr and not (tmp_path / "a.csv").exists()

@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
+from confluent_kafka import KafkaException
 from rich.table import Table
 
 from credit.core_book import decode_instruction, decode_line
 from credit.core_statement import Difference, Sent, Statement, compare, statement_of
-from ops.errors import ConfigurationError
+from ops.errors import ConfigurationError, FatalError
 from ops.settings import Settings, load_settings
 from schemas import topics
 from streams.lending_core_host import ROLE, LendingCoreHost
@@ -51,15 +53,20 @@ def lending_core(
         )
     settings = load_settings()
     if statement is not None:
-        found = read_book(settings)
+        with _kafka(settings):
+            found = read_book(settings)
         write_statement(found, statement)
         show(_summary(found) | {"file": str(statement)}, as_json=json, title="Statement")
     elif reconcile is not None:
-        _show_differences(reconcile_with_log(settings, read_statement(reconcile)), as_json=json)
+        given = read_statement(reconcile)
+        with _kafka(settings):
+            differences = reconcile_with_log(settings, given)
+        _show_differences(differences, as_json=json)
     else:
         draw_seed = seed if draw else None
         with service(settings, ROLE) as process:
-            _check_partitions(settings)
+            with _kafka(settings):
+                _check_partitions(settings)
             run_hosts(
                 process,
                 [
@@ -68,6 +75,18 @@ def lending_core(
                     )
                 ],
             )
+
+
+@contextmanager
+def _kafka(settings: Settings) -> Iterator[None]:
+    """Say in one line that Kafka does not answer. Raises ``FatalError``."""
+    try:
+        yield
+    except KafkaException as error:
+        raise FatalError(
+            f"Kafka at {settings.kafka.bootstrap_servers}: {error.args[0].str()}; is it up, and is "
+            "TIDELINE_KAFKA__BOOTSTRAP_SERVERS right?"
+        ) from error
 
 
 def _check_partitions(settings: Settings) -> None:
