@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit.core_statement import Statement, StatementLine, totals_of
@@ -33,6 +33,7 @@ positions = st.dictionaries(st.integers(0, 63), st.integers(0, 10**12), max_size
 
 
 @pytest.mark.parametrize("name", ["book.ndjson", "book.csv", "BOOK.CSV"])
+@settings(deadline=None)
 @given(found=lines, places=positions)
 def test_a_statement_comes_back_from_its_file(
     tmp_path_factory: pytest.TempPathFactory,

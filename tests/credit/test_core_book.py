@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit.core_book import (
@@ -50,6 +50,7 @@ def test_changes_in_order_are_booked_and_the_last_one_holds() -> None:
     assert line.quarantine is None
 
 
+@settings(deadline=None)
 @given(logs, st.data())
 def test_repeats_and_replays_anywhere_give_the_same_book(
     log: list[Instruction], data: st.DataObject
@@ -66,6 +67,7 @@ def test_repeats_and_replays_anywhere_give_the_same_book(
     assert {v.outcome for v in verdicts} <= {"booked", "noted", "repeated"}
 
 
+@settings(deadline=None)
 @given(logs, st.data())
 def test_whatever_order_changes_come_in_no_gap_is_booked_and_a_replay_makes_it_whole(
     log: list[Instruction], data: st.DataObject
@@ -87,6 +89,7 @@ def test_whatever_order_changes_come_in_no_gap_is_booked_and_a_replay_makes_it_w
     assert line == expected
 
 
+@settings(deadline=None)
 @given(logs, st.data())
 def test_a_conflict_changes_nothing_until_it_is_mended_from_the_log(
     log: list[Instruction], data: st.DataObject

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit.core_book import BookLine, Instruction
@@ -39,6 +39,7 @@ def test_a_book_of_the_whole_log_has_no_differences() -> None:
     assert kinds(stated(book(LOG)[0]), LOG) == []
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4), st.integers(0, 4))
 def test_what_the_core_may_not_have_read_yet_is_no_difference(booked: int, read: int) -> None:
     lines = [book(LOG[:booked])[0]] if booked else []

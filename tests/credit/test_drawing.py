@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit.core_book import BookLine, Instruction, take
@@ -66,6 +66,7 @@ actions = st.sampled_from(["increase", "decrease", "freeze", "release", "close",
 lives = st.lists(st.tuples(st.integers(0, 10**8), actions, st.integers(0, 120)), max_size=12)
 
 
+@settings(deadline=None)
 @given(lives, st.integers(0, 5))
 def test_no_disbursement_ever_exceeds_the_booked_limit_or_happens_in_a_freeze(
     items: list[tuple[int, str, int]], seed: int

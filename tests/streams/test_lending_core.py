@@ -132,7 +132,7 @@ plans = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(plans, st.data())
 def test_a_restored_core_goes_on_as_if_never_stopped(plan: list, data: st.DataObject) -> None:
     versions: dict[str, int] = {}
