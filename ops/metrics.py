@@ -211,6 +211,16 @@ class Metrics:
             "promotions_paused", "1 for the reason why no version is promoted now.", "reason"
         )
 
+        # Sample lending core
+        self.core_changes = counter(
+            "core_changes_total", "Limit changes taken by the lending core.", "outcome", "reason"
+        )
+        self.core_quarantined = gauge(
+            "core_lines_quarantined",
+            "Lines that wait until their versions are mended.",
+            "partition",
+        )
+
         # Sink
         self.sink_rows = counter("sink_rows_total", "Rows stored.", "table")
         self.sink_flush_seconds = histogram(

@@ -76,6 +76,7 @@ _CONTENT_TYPE = {
     "Model": "application/json",
     "page (binary)": "application/octet-stream",
     "msgpack": "application/msgpack",
+    "BookLine": "application/json",
     **{t.__name__: "application/json" for t in OUTPUT_TYPES},
 }
 _BOTH_WAYS = frozenset(
@@ -87,6 +88,7 @@ _BOTH_WAYS = frozenset(
         topics.POLICIES,
         topics.CHECKPOINTS,
         topics.LEARNER_STATE,
+        topics.CORE_BOOK,
     }
 )
 _EXAMPLE_MS = 1_767_225_600_000

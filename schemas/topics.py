@@ -48,6 +48,7 @@ DEAD_LETTERS = "risk.dead-letters"
 CHECKPOINTS = "risk.checkpoints"
 LEARNER_STATE = "risk.learner-state"
 LEARNER_REPORTS = "risk.learner-reports"
+CORE_BOOK = "lending.core-book"
 
 INPUT_TOPICS: tuple[str, ...] = (
     TRANSACTIONS,
@@ -181,6 +182,15 @@ CATALOGUE: tuple[Topic, ...] = (
         single_partition=True,
         internal=True,
         description="state of the learner",
+    ),
+    Topic(
+        name=CORE_BOOK,
+        key="line_id",
+        value="BookLine",
+        cleanup="compact",
+        retention_ms=None,
+        internal=True,
+        description="book of the sample lending core",
     ),
 )
 

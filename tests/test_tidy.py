@@ -14,7 +14,15 @@ CATALOGUES = {"schemas/events.py": 600}
 """Files that only declare, one short struct after another, and their own bound."""
 SPEAKS_TO_THE_USER = ("tideline/cli.py", "tideline/console.py", "tideline/commands/")
 """Where ``print`` is the job."""
-PROCESSORS = ("intake", "scoring", "learner", "learner_report", "records", "ledger")
+PROCESSORS = (
+    "intake",
+    "scoring",
+    "learner",
+    "learner_report",
+    "records",
+    "ledger",
+    "lending_core",
+)
 """Modules of ``streams`` whose time comes with their input, so that a replay gives the same."""
 CLOCKS = {
     "time": {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"},

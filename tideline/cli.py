@@ -14,6 +14,7 @@ from tideline.commands.demo import demo
 from tideline.commands.desk import desk
 from tideline.commands.doctor import doctor
 from tideline.commands.evaluate import evaluate
+from tideline.commands.lending_core import lending_core
 from tideline.commands.migrate import migrate
 from tideline.commands.simulate import simulate
 from tideline.console import EXIT_FAILED, EXIT_USAGE, progress_console
@@ -47,6 +48,7 @@ for command in (
     roles.monitor,
     roles.sink,
     desk,
+    lending_core,
     migrate,
     publish.publish,
     replay.replay,

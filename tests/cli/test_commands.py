@@ -205,4 +205,6 @@ def test_the_demo_takes_real_orders_to_decisions_in_clickhouse(tmp_path: Path) -
     assert result["stored"]["assessments"] > 1000
     assert result["stored"]["limit_changes"] > 0
     assert result["stored"]["dead_letters"] == 0
+    assert result["lending_core"]["booked"] > 0
+    assert result["lending_core"]["refused"] == 0
     assert result["desk"].startswith("http://127.0.0.1:")

@@ -23,7 +23,7 @@ from tests.deploy import files
 from tests.deploy.files import ROOT, compose, environment, own_services, services
 
 SCHEMA = Path(__file__).with_name("compose-spec.json")
-ROLE_SERVICES = {"intake", "scoring", "learner", "monitor", "sink", "desk"}
+ROLE_SERVICES = {"intake", "scoring", "learner", "monitor", "sink", "lending-core", "desk"}
 JOBS = {"topics", "migrate"}
 
 
@@ -52,7 +52,9 @@ def test_the_schema_used_here_refuses_what_compose_refuses() -> None:
 def test_it_has_the_services_that_the_documentation_promises() -> None:
     monitoring = {"prometheus", "alertmanager", "grafana"}
     assert set(services()) == {"kafka", "clickhouse"} | JOBS | ROLE_SERVICES | monitoring
-    assert {n for n, s in services().items() if s.get("profiles") == ["monitoring"]} == monitoring
+    profiles = {"monitoring": monitoring, "sample-core": {"lending-core"}}
+    for profile, members in profiles.items():
+        assert {n for n, s in services().items() if s.get("profiles") == [profile]} == members
 
 
 @pytest.mark.parametrize("name", services())
@@ -164,7 +166,8 @@ def test_the_example_environment_names_exactly_what_compose_substitutes() -> Non
         if line and not line.startswith("#")
     )
     # Compose's own variable: which profiles are on.
-    assert example.pop("COMPOSE_PROFILES") == "monitoring"
+    profiles = {p for s in services().values() for p in s.get("profiles", [])}
+    assert set(example.pop("COMPOSE_PROFILES").split(",")) == profiles
     assert example == used
 
 

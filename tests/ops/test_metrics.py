@@ -30,6 +30,7 @@ PLAIN_GAUGES = {
     "tideline_labels_received",
     "tideline_drift_alarms",
     "tideline_promotions_paused",
+    "tideline_core_lines_quarantined",
 }
 
 

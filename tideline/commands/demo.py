@@ -36,6 +36,14 @@ AHEAD_MAX = 5_000
 READY_S = 120.0
 DRAIN_S = 180.0
 MOCK_PARTITIONS = 4
+ROLES = (
+    ("worker",),
+    ("learner",),
+    ("monitor", "--no-declare"),
+    ("lending-core", "--draw"),
+)
+
+_SENT_BY_CORE = {"stage": "lending-core", "outcome": "out"}
 
 
 def demo(
@@ -118,8 +126,7 @@ class Demo:
         os.environ.update(environment)
         self._settings: Settings = load_settings()
         self._create_topics()
-        for name in ("worker", "learner", "monitor"):
-            options = ["--no-declare"] if name == "monitor" else []
+        for name, *options in ROLES:
             self._children.append(start(name, [name, *options], environment, self._folder))
         self._engine = open_engine(self._settings.clickhouse)
         migrate(self._engine)
@@ -154,7 +161,6 @@ class Demo:
     def publish(self, path: Path, limit: int | None, *, quiet: bool) -> None:
         """Publish the sample, never far ahead of intake."""
         producer = Producer(producer_config(self._settings))
-        worker = self._children[0]
         total = sum(1 for _ in open_sources([path]))
         total = min(total, limit) if limit else total
         with progress(quiet) as display:
@@ -167,29 +173,44 @@ class Demo:
                 self._published += 1
                 if self._published % 500 == 0:
                     producer.flush(30)
-                    self._hold_back(worker)
+                    self._hold_back()
                     display.update(task, completed=self._published)
             display.update(task, completed=self._published)
         if producer.flush(30):
             raise FatalError("the embedded broker did not take all events")
 
-    def _hold_back(self, worker: Child) -> None:
+    @property
+    def _worker(self) -> Child:
+        return self._children[0]
+
+    @property
+    def _core(self) -> Child:
+        return self._children[-1]
+
+    def _hold_back(self) -> None:
         deadline = time.monotonic() + READY_S
-        while self._published - self._taken(worker) > AHEAD_MAX and not self._stopping.is_set():
+        while self._published - self._taken() > AHEAD_MAX and not self._stopping.is_set():
             self.check()
             if time.monotonic() > deadline:
-                raise FatalError(f"intake makes no progress; its log is {worker.log}")
+                raise FatalError(f"intake makes no progress; its log is {self._worker.log}")
             self._stopping.wait(0.1)
 
-    @staticmethod
-    def _taken(worker: Child) -> int:
-        return int(
-            worker.total("tideline_events_total", stage="intake", outcome="in")
-            + worker.total("tideline_events_total", stage="intake", outcome="dead_letter")
+    def _taken(self) -> int:
+        """Events that intake has taken, less all that the lending core has sent."""
+        if not self._core.metrics():
+            return 0  # what it has sent is not known just now
+        taken = sum(
+            self._worker.total("tideline_events_total", stage="intake", outcome=outcome)
+            for outcome in ("in", "dead_letter")
         )
+        # Asked for last: what the core sends between the two only makes the figure smaller.
+        return int(taken - self._core.total("tideline_events_total", **_SENT_BY_CORE))
 
     def drain(self) -> dict[str, Any]:
-        """Wait until every published event is scored and stored. Returns what came of them."""
+        """Wait until every published event is scored and stored, every limit change booked.
+
+        Returns what came of them.
+        """
         deadline = time.monotonic() + DRAIN_S
         until: float | None = None
         while not self._stopping.is_set():
@@ -203,29 +224,37 @@ class Demo:
         return {
             "published": self._published,
             "stored": self._counts(),
+            "lending_core": self._booked(),
             "desk": self.address,
             "seconds": round(time.monotonic() - self._started, 1),
         }
 
     def _logged(self) -> float | None:
         """Lines of the log once intake has taken all that was published, else None."""
-        worker = self._children[0]
-        if self._taken(worker) < self._published:
+        if self._taken() < self._published:
             return None
         # The last lines are counted a moment after the events that they are made of.
         self._stopping.wait(1.0)
-        return worker.total("tideline_events_total", stage="intake", outcome="out")
+        return self._worker.total("tideline_events_total", stage="intake", outcome="out")
 
     def _scored_and_stored(self, lines: float) -> bool:
-        worker = self._children[0]
+        worker = self._worker
         if worker.total("tideline_events_total", stage="scoring", outcome="in") < lines:
             return False
         stored = self._counts()
+        booked = self._core.total("tideline_core_changes_total")
         return (
-            stored["assessments"] >= worker.total("tideline_assessments_total")
+            booked >= worker.total("tideline_limit_changes_total")
+            and stored["assessments"] >= worker.total("tideline_assessments_total")
             and stored["limit_changes"] >= worker.total("tideline_limit_changes_total")
             and stored["alerts"] >= worker.total("tideline_alerts_total")
         )
+
+    def _booked(self) -> dict[str, int]:
+        """What the lending core did with the limit changes."""
+        booked = self._core.total("tideline_core_changes_total", outcome="booked")
+        refused = self._core.total("tideline_core_changes_total", outcome="refused")
+        return {"booked": int(booked), "refused": int(refused)}
 
     def _counts(self) -> dict[str, int]:
         tables = ("assessments", "alerts", "limit_changes", "dead_letters")
