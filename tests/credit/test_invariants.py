@@ -10,9 +10,8 @@ from credit.changes import Changed
 from credit.lines import Line
 from features.feeds import FEED_NAMES
 from schemas.outputs import LimitChange
-from tests.credit.desk import POLICY, later, merchant, say, step
+from tests.credit.desk import AMOUNTS, POLICY, later, merchant, say, step
 
-AMOUNTS = POLICY.currencies["CNY"]
 STEPS = POLICY.steps
 BANDS = ["A", "B", "C", "D", "E", "insufficient_history"]
 
