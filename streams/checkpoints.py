@@ -15,7 +15,7 @@ from schemas import topics
 from streams.records import Output
 from streams.scoring import Scoring
 
-FORMAT = 3
+FORMAT = 4
 """Version of the page and manifest encoding; a reader refuses what it does not know."""
 
 

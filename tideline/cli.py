@@ -7,7 +7,7 @@ import typer
 
 from ops.errors import ConfigurationError, TidelineError
 from tideline import __version__
-from tideline.commands import features, publish, replay, roles, rules, schema, topics
+from tideline.commands import features, products, publish, replay, roles, rules, schema, topics
 from tideline.commands.bench import bench
 from tideline.commands.demo import demo
 from tideline.commands.desk import desk
@@ -57,6 +57,7 @@ for command in (
 app.add_typer(topics.app, name="topics")
 app.add_typer(features.app, name="features")
 app.add_typer(rules.app, name="rules")
+app.add_typer(products.app, name="products")
 
 
 def main() -> None:

@@ -80,7 +80,7 @@ def test_the_second_policy_is_nowhere_more_generous() -> None:
         ("[working-capital-1]", "[]", "products:", "`products`"),
         ("kind: turnover", "kind: turnovers", "kind:", "turnovers"),
         ("kind: turnover", "kind: platform\n  unsettled_rate: 1", "unsettled_rate", "not a key"),
-        ("\n  worst_band: C\n  start", "\n  worst_band: F\n  start", "worst_band: F", "`opening.worst"),
+        ("band: C\n  # Share", "band: F\n  # Share", "worst_band: F", "`opening.worst_band`"),
         ("pre_approved: true", "pre_approved: 1", "pre_approved:", "`opening.pre_approved`"),
         ("override_days: 30", "] # here", "# here", "not YAML"),
         ("override_days: 30", "override_dayz: 30", "override_dayz", "not a key of a policy"),
