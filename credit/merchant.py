@@ -258,7 +258,12 @@ def _give_up_old(policy: Policy, who: Who, holding: Holding, outcome: Outcome) -
 def _overtake(
     case: Case, holding: Holding, line: Line, facts: Facts, outcome: Outcome
 ) -> Line | None:
-    """A line with a proposal: without it where a freeze or cut takes its place, else None."""
+    """A line with a proposal: without it where a freeze or cut is called for, else None.
+
+    The proposal is gone then even if the freeze or cut waits for a guardrail: what it rested on is.
+    """
+    if facts.paused:
+        return None
     late = approvals.time_out(case, line)
     if late is not None:
         _put(holding, late, outcome)
