@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 from credit.funding import allocate, eligible
 from credit.lines import Line, Proposal, decision_id_of
 from credit.policy import Policy
-from credit.product import Product
+from credit.product import Product, Steps
 from credit.reasons import money_reason, principal
 from schemas.outputs import FunderShare, LimitAction, LimitChange, LimitState, Reason
 
@@ -42,6 +42,12 @@ class Case(Struct, kw_only=True, frozen=True):
     exposure_minor: int = 0
     others_minor: int = 0
     horizon_days: int = 90
+
+    @property
+    def steps(self) -> Steps:
+        """How far and how often the line moves: as its product says, else as the policy does."""
+        own = None if self.product is None else self.product.steps
+        return self.policy.steps if own is None else own
 
 
 def change_line(

@@ -226,7 +226,7 @@ def _review(
 def _raise(
     case: Case, line: Line, amounts: Amounts, facts: Facts, capacity: Capacity
 ) -> Changed | None:
-    steps, verdict = case.policy.steps, facts.verdict
+    steps, verdict = case.steps, facts.verdict
     if case.as_of - line.changed_at < steps.cool_down_up_ms:
         return None
     target = target_minor(case, amounts, verdict, capacity.lowest)
@@ -248,7 +248,7 @@ def _raise(
 def _cut(
     case: Case, line: Line, amounts: Amounts, facts: Facts, capacity: Capacity
 ) -> Changed | None:
-    steps, verdict = case.policy.steps, facts.verdict
+    steps, verdict = case.steps, facts.verdict
     if line.cut_at is not None and case.as_of - line.cut_at < steps.cool_down_down_ms:
         return None
     target = target_minor(case, amounts, verdict, capacity.middle)
@@ -295,9 +295,7 @@ def _basis_fell(case: Case, facts: Facts, capacity: Capacity, line: Line) -> boo
     if capacity.code in ("capacity_receivables", "capacity_bills"):
         return capacity.middle is not None and capacity.middle < line.limit_minor
     usual = facts.seen["turnover_usual_28d_minor"]
-    return bool(
-        facts.seen["turnover_28d_minor"] <= (1 - case.policy.steps.hysteresis_ratio) * usual
-    )
+    return bool(facts.seen["turnover_28d_minor"] <= (1 - case.steps.hysteresis_ratio) * usual)
 
 
 def _cut_limit(case: Case, amounts: Amounts, limit: int, target: int) -> int:
@@ -305,7 +303,7 @@ def _cut_limit(case: Case, amounts: Amounts, limit: int, target: int) -> int:
 
     Never above ``limit``; rounded up, so that rounding breaks none of the bounds.
     """
-    bound = limit * (1 - case.policy.steps.down_max_ratio)
+    bound = limit * (1 - case.steps.down_max_ratio)
     floor = min(amounts.floor_minor, amounts.cap_minor)
     lowest = max(target, bound, floor, case.drawn_minor)
     return min(limit, round_up(lowest, amounts.rounding_minor))

@@ -46,9 +46,8 @@ def open_line(
     """Open a first line, or one that closed at least a cool-down ago; or why not."""
     product = case.product
     assert product is not None
-    steps = case.policy.steps
     was_open = line is not None and line.last_action != "decline"
-    if line is not None and was_open and case.as_of - line.changed_at < steps.cool_down_up_ms:
+    if line is not None and was_open and case.as_of - line.changed_at < case.steps.cool_down_up_ms:
         return Refusal([plain_reason("cooling")])
     channel = application.channel if application is not None else line.channel if line else None
     unfit = _unfit(case, product, seen, channel)

@@ -27,7 +27,7 @@ from credit.fields import (
     Strict,
     band_at_least,
 )
-from credit.product import Amounts, Opening, Product, load_product
+from credit.product import Amounts, Opening, Product, Steps, load_product, step_problems
 from schemas.currencies import CURRENCIES
 from schemas.strict_yaml import Form, Path
 
@@ -48,16 +48,6 @@ class ProbabilityStep(Strict, kw_only=True, frozen=True):
 
     below: PositiveShare
     multiplier: Share
-
-
-class Steps(Strict, kw_only=True, frozen=True):
-    """How far and how often a line moves, as shares of its limit and milliseconds."""
-
-    up_max_ratio: Annotated[float, Meta(gt=0, le=10)]
-    down_max_ratio: Annotated[float, Meta(gt=0, le=1)]
-    cool_down_up_ms: Milliseconds
-    cool_down_down_ms: Milliseconds
-    hysteresis_ratio: Annotated[float, Meta(ge=0, lt=1)]
 
 
 class Freeze(Strict, kw_only=True, frozen=True):
@@ -238,9 +228,7 @@ def _problems(policy: PolicyFile, kinds: Collection[str] | None) -> Iterator[tup
             yield (*path, "below"), "does not rise; sort by probability"
         if worse.multiplier > better.multiplier:
             yield (*path, "multiplier"), "rises with risk; a worse risk never gets more"
-    for name in ("up_max_ratio", "down_max_ratio"):
-        if getattr(policy.steps, name) <= policy.steps.hysteresis_ratio:
-            yield ("steps", name), "is within hysteresis_ratio, so no line would move; raise it"
+    yield from step_problems(policy.steps)
     for i, kind in enumerate(policy.freeze.critical_kinds):
         if kinds is not None and kind not in kinds:
             yield (

@@ -14,6 +14,7 @@ from credit.fields import (
     Days,
     Identifier,
     LendingBand,
+    Milliseconds,
     Minor,
     Name,
     PolicyError,
@@ -58,6 +59,16 @@ class Opening(Strict, kw_only=True, frozen=True):
     worst_band: LendingBand
     start_ratio: PositiveShare
     thin_file_start_minor: dict[str, PositiveMinor] = field(default_factory=dict)
+
+
+class Steps(Strict, kw_only=True, frozen=True):
+    """How far and how often a line moves, as shares of its limit and milliseconds."""
+
+    up_max_ratio: Annotated[float, Meta(gt=0, le=10)]
+    down_max_ratio: Annotated[float, Meta(gt=0, le=1)]
+    cool_down_up_ms: Milliseconds
+    cool_down_down_ms: Milliseconds
+    hysteresis_ratio: Annotated[float, Meta(ge=0, lt=1)]
 
 
 class Eligibility(Strict, kw_only=True, frozen=True):
@@ -123,7 +134,10 @@ class Uplift(Strict, kw_only=True, frozen=True):
 
 
 class Product(Strict, kw_only=True, frozen=True):
-    """A version of a product. ``name`` stays over versions: a line belongs to it."""
+    """A version of a product. ``name`` stays over versions: a line belongs to it.
+
+    ``steps`` take the place of the policy's: a line on claims moves with each of them.
+    """
 
     version: Identifier
     name: Identifier
@@ -137,6 +151,7 @@ class Product(Strict, kw_only=True, frozen=True):
     funders: Annotated[tuple[Funder, ...], Meta(max_length=16)] = ()
     channels: Annotated[tuple[Channel, ...], Meta(max_length=256)] = ()
     uplift: Uplift | None = None
+    steps: Steps | None = None
 
 
 PRODUCT_FORM = Form(
@@ -155,6 +170,8 @@ def load_product(text: str, first_line: int = 1) -> Product:
 def _problems(product: Product) -> Iterator[tuple[Path, str]]:
     """What types alone do not say."""
     yield from _amount_problems(product)
+    if product.steps is not None:
+        yield from step_problems(product.steps)
     yield from _capacity_problems(product.capacity)
     funders = [funder.name for funder in product.funders]
     for i, name in enumerate(funders):
@@ -172,6 +189,13 @@ def _problems(product: Product) -> Iterator[tuple[Path, str]]:
                 ("uplift", "evidence", str(i), "feature"),
                 f"is {each.feature!r}, no feature; see `tideline features`",
             )
+
+
+def step_problems(steps: Steps) -> Iterator[tuple[Path, str]]:
+    """What is wrong with steps, under the key ``steps``."""
+    for name in ("up_max_ratio", "down_max_ratio"):
+        if getattr(steps, name) <= steps.hysteresis_ratio:
+            yield ("steps", name), "is within hysteresis_ratio, so no line would move; raise it"
 
 
 def _amount_problems(product: Product) -> Iterator[tuple[Path, str]]:

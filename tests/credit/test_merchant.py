@@ -169,7 +169,7 @@ def test_a_line_on_claims_waits_for_its_book_to_fill_and_moves_with_it() -> None
     cut = decide(holding, vector, policy=LOOSE, books=fewer, at=later(3))
     change = next(c for c in cut.changes if c.product == "supply-chain")
     assert (change.action, change.reasons[0].code) == ("decrease", "capacity_receivables")
-    assert change.new_limit_minor == 5_760_000
+    assert change.new_limit_minor == 4_800_000
 
 
 def test_an_application_on_claims_that_never_come_is_declined_after_its_time() -> None:
