@@ -82,6 +82,7 @@ def change_line(
         sent_at=case.as_of,
         sent_decision_id=_decision_id(case, line),
         core_state="sent",
+        before_minor=line.limit_minor,
         **state,
     )
     after = structs.replace(after, shares=tuple(_shares(case, after)))

@@ -35,16 +35,12 @@ def rejected(case: Case, line: Line, answer: LogLine) -> Answered:
         return Answered(line, None, False)
     refused = structs.replace(line, core_state="rejected")
     stays = line.frozen_by is not None or line.last_action == "rollback"
-    if stays or line.limit_minor == line.booked_minor:
+    back_to = line.before_minor if line.booked_minor is None else line.booked_minor
+    if stays or line.limit_minor == back_to:
         return Answered(refused, None, True)
     reasons = [said_reason("core_rejected", answer.reason or "")]
-    changed = change_line(
-        case,
-        structs.replace(refused, override_until=None),
-        "rollback",
-        line.booked_minor,
-        reasons,
-    )
+    start = structs.replace(refused, override_until=None)
+    changed = change_line(case, start, "rollback", back_to, reasons)
     return Answered(changed[0], changed, True)
 
 

@@ -233,7 +233,7 @@ def _raise(
     if target is None:
         return None
     bound = line.limit_minor * (1 + steps.up_max_ratio)
-    limited = raise_bound(case, facts.seen, line, verdict=verdict)
+    limited = raise_bound(case, facts.seen, line, verdict)
     most = bound if limited.most_minor is None else min(bound, limited.most_minor)
     limit = round_down(min(target, most), amounts.rounding_minor)
     if limit - line.limit_minor < max(steps.hysteresis_ratio * line.limit_minor, 1):

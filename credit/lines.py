@@ -44,8 +44,8 @@ class Line(Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
     ``pending`` is the one proposal that may be open. ``shares`` are the funders' parts of what is
     committed: the limit, or what is kept behind a freeze. ``band`` is that of the latest decision
     by rule, ``channel`` where the merchant applied. ``sent_*`` is the latest change that the
-    lending core was told, ``core_state`` its answer, and ``booked_minor`` the limit that it last
-    acknowledged.
+    lending core was told, ``core_state`` its answer, ``booked_minor`` the limit that it last
+    acknowledged (None before any), and ``before_minor`` the limit before the latest change.
     """
 
     line_id: str
@@ -69,7 +69,8 @@ class Line(Struct, kw_only=True, frozen=True, gc=False, omit_defaults=True):
     sent_decision_id: str = ""
     sent_at: int = 0
     core_state: CoreState = "none"
-    booked_minor: int = 0
+    booked_minor: int | None = None
+    before_minor: int = 0
 
     @property
     def closed(self) -> bool:

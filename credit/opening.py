@@ -62,14 +62,14 @@ def open_line(
             return Refusal(list(verdict.reasons))
     reasons: list[Reason]
     if thin is not None:
-        wanted, bound = float(thin), raise_bound(case, seen, line, thin=True)
+        wanted, bound = float(thin), Bound(None)
         reasons = [money_reason("thin_file", currency, thin)]
     else:
         target = target_minor(case, amounts, verdict, capacity.lowest)
         if target is None:
             return Refusal([plain_reason("capacity_unknown")])
         wanted = target * product.opening.start_ratio
-        bound = raise_bound(case, seen, line, verdict=verdict)
+        bound = raise_bound(case, seen, line, verdict)
         reasons = [capacity_reason(capacity, currency, target, lowest=True)]
     return _begin(case, line, amounts, verdict, currency, application, wanted, bound, reasons)
 

@@ -50,6 +50,8 @@ def earns_enough(
     policy: Policy, pricing: Pricing | None, probability: float | None, horizon_days: int
 ) -> bool:
     """Whether a line may open or rise: its margin is at least the policy's ``minimum_margin``."""
-    if policy.minimum_margin is None or pricing is None or probability is None:
-        return policy.minimum_margin is None
+    if policy.minimum_margin is None:
+        return True
+    if pricing is None or probability is None:
+        return False
     return annual_margin(pricing, probability, horizon_days) >= policy.minimum_margin

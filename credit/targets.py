@@ -50,26 +50,14 @@ class Bound(Struct, frozen=True):
         return money_reason(self.code, currency, self.shown_minor)
 
 
-def raise_bound(
-    case: Case,
-    seen: Seen,
-    line: Line | None,
-    *,
-    verdict: Verdict | None = None,
-    thin: bool = False,
-) -> Bound:
-    """What bounds an opening or a raise: the margin, and all debt against the cash flow.
-
-    A thin file (``thin``) has neither a probability nor sales to judge by; its start is bounded by
-    what the product says, and by what other lines grant already.
-    """
-    policy = case.policy
-    product = case.product
-    if product is not None and verdict is not None:
+def raise_bound(case: Case, seen: Seen, line: Line | None, verdict: Verdict) -> Bound:
+    """What bounds an opening or a raise: the margin, and all debt against the cash flow."""
+    policy, product = case.policy, case.product
+    if product is not None:
         probability = verdict.probability_of_default
         if not earns_enough(policy, product.pricing, probability, case.horizon_days):
             return Bound(0, "margin")
-    if policy.affordability is None or thin:
+    if policy.affordability is None:
         return Bound(None)
     total = affordable_total_minor(policy.affordability, seen)
     if total is None:

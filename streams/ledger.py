@@ -4,7 +4,7 @@ from msgspec import Struct, field
 
 from credit.bills import Bills
 from credit.capacity.amounts import NO_BOOKS, Books
-from credit.merchant import Holding
+from credit.holding import Holding
 from credit.receivables import Receivables
 from detectors.episodes import Episode
 from detectors.lasting import Cooling

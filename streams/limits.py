@@ -8,13 +8,10 @@ from credit.capacity.amounts import Seen
 from credit.decide import Facts
 from credit.fields import band_at_least
 from credit.guardrails import STANDING
+from credit.holding import Guard, Holding, Outcome, Who
 from credit.kinds import Bills as BillsKind
 from credit.kinds import Receivables as ReceivablesKind
 from credit.merchant import (
-    Guard,
-    Holding,
-    Outcome,
-    Who,
     answer_merchant,
     command_merchant,
     decide_merchant,

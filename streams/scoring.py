@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from numpy.typing import NDArray
 from xxhash import xxh3_128
 
-from credit.merchant import Guard
+from credit.holding import Guard
 from detectors.assess import HISTORY, Verdict, assess, without_history
 from detectors.holds import standing
 from detectors.lasting import lasting

@@ -9,11 +9,8 @@ from msgspec import structs
 
 from credit.capacity.amounts import Books
 from credit.guardrails import STANDING
+from credit.holding import Guard, Holding, Outcome, Who
 from credit.merchant import (
-    Guard,
-    Holding,
-    Outcome,
-    Who,
     answer_merchant,
     command_merchant,
     decide_merchant,

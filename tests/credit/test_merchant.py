@@ -7,15 +7,10 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from credit.capacity.amounts import Books
+from credit.holding import LINES_MAX, Guard, Holding, Outcome, Who, case_of
 from credit.lines import Line, line_id_of
 from credit.merchant import (
-    LINES_MAX,
-    Guard,
-    Holding,
-    Outcome,
-    Who,
     answer_merchant,
-    case_of,
     command_merchant,
     decide_merchant,
     overdue_lines,
@@ -584,6 +579,29 @@ def test_what_the_core_rejects_goes_back_to_what_it_has() -> None:
     stuck = answer(holding, "limit.rejected", holding.lines[NAME], later(31))
     assert stuck.taken and not stuck.changes
     assert holding.lines[NAME].core_state == "rejected"
+
+
+def test_a_core_that_never_acknowledged_gets_back_the_limit_before() -> None:
+    holding = opened()
+    decide(holding, merchant(50_000), at=later(30))
+    outcome = answer(holding, "limit.rejected", holding.lines[NAME], later(30))
+    assert actions(outcome) == [("rollback", "sent", 3, 500_000)]
+
+
+def test_a_rejected_change_takes_the_place_of_a_proposal() -> None:
+    holding = opened()
+    answer(holding, "limit.acknowledged", holding.lines[NAME])
+    cut = merchant(2_000, turnover_usual_28d_minor=1_000_000)
+    decide(holding, cut, at=later(1), hits=[])
+    line = holding.lines[NAME]
+    decide(holding, merchant(50_000), policy=TIERS, at=later(40))
+    assert holding.lines[NAME].pending is not None
+    outcome = answer(holding, "limit.rejected", line, later(41))
+    assert [(c.state, c.action) for c in outcome.changes] == [
+        ("withdrawn", "increase"),
+        ("sent", "rollback"),
+    ]
+    assert outcome.changes[1].new_limit_minor == 500_000
 
 
 def test_a_freeze_that_the_core_rejects_stays() -> None:
