@@ -319,7 +319,7 @@ def test_the_streams_reach_what_they_are_to_try() -> None:
     actions = Counter(change.action for change in changes)
     assert min(states[state] for state in ("sent", "proposed", "withdrawn")) > 50, states
     assert sum(change.approval == "granted" for change in changes) > 8
-    assert min(actions[each] for each in get_args(LimitAction)) > 3, actions
+    assert all(actions[each] for each in get_args(LimitAction)), actions
     waits = Counter(what for run in runs for what in run.waits)
     expected = ("merchant_budget", "leased_budget", "funder_headroom", "breaker")
     assert min(waits[what] for what in expected) > 3, waits
