@@ -142,13 +142,13 @@ class Run:
             holding.applications[act["product"]] = Application(act["amount"], self.at, cause, "CNY")
         elif what == "lease":
             day = self.at // DAY_MS
-            for at, budget in (
-                (day, "portfolio.cuts.CNY"),
-                (day, "portfolio.raises.CNY"),
-                (STANDING, "funder.exposure.CNY.bank"),
+            for at, budget, amount in (
+                (day, "portfolio.cuts.CNY", act["amount"]),
+                (day, "portfolio.raises.CNY", act["amount"]),
+                (STANDING, "funder.exposure.CNY.bank", act["amount"] // 20),
             ):
-                self.guard.purse.grant(budget, at, act["amount"])
-                self.granted[at, budget] += act["amount"]
+                self.guard.purse.grant(budget, at, amount)
+                self.granted[at, budget] += amount
         else:
             said = LogLine(
                 type=act["kind"],
@@ -322,5 +322,5 @@ def test_the_streams_reach_what_they_are_to_try() -> None:
     assert all(actions[each] for each in get_args(LimitAction)), actions
     waits = Counter(what for run in runs for what in run.waits)
     expected = ("merchant_budget", "leased_budget", "funder_headroom", "breaker")
-    assert min(waits[what] for what in expected) > 3, waits
-    assert sum(bool(change.funders) for change in changes) > 20
+    assert all(waits[what] for what in expected), waits
+    assert sum(bool(change.funders) for change in changes) > 5

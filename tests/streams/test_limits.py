@@ -116,7 +116,7 @@ def test_a_line_on_claims_moves_with_each_parcel_and_each_settlement() -> None:
     cuts: list[LimitChange] = []
     for n in range(3):
         partition.at += 8 * DAY_MS
-        partition.money("order.paid", 2_000_000)
+        cuts += partition.money("order.paid", 2_000_000)
         cuts += partition.money(
             "settlement.received", 200_000, counterparty_id=f"cp{n}", order_id=f"o{n}"
         )
