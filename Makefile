@@ -31,6 +31,9 @@ schema: $(STAMP)
 	$(BIN)/tideline rules --markdown > docs/rules.md
 	$(BIN)/tideline models --markdown > docs/models.md
 	$(BIN)/tideline rules --schema > detectors/rulebooks/rules.schema.json
+	$(BIN)/tideline products --markdown > docs/products.md
+	$(BIN)/tideline products --schema product > credit/products/product.schema.json
+	$(BIN)/tideline products --schema policy > credit/policies/policy.schema.json
 
 # Dependencies are installed from the lock file with hashes, then the project itself.
 $(STAMP): requirements.lock pyproject.toml

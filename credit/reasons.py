@@ -16,6 +16,41 @@ TEXTS: dict[str, dict[Literal["en", "zh"], str]] = {
         "en": "Sales of {usual} in 28 days and the present risk support a limit of {value}",
         "zh": "28天销售额{usual}及当前风险水平支持额度{value}",
     },
+    "capacity_invoices": {
+        "en": "Invoices of {usual} in 28 days, what of them was declared for tax and the present "
+        "risk support a limit of {value}",
+        "zh": "28天开票额{usual}、纳税申报情况及当前风险水平支持额度{value}",
+    },
+    "capacity_settled": {
+        "en": "Sales of {usual} in 28 days, what of them the platform settled and the present "
+        "risk support a limit of {value}",
+        "zh": "28天销售额{usual}、平台结算情况及当前风险水平支持额度{value}",
+    },
+    "capacity_receivables": {
+        "en": "Open claims of {usual}, their age and debtors and the present risk support a limit "
+        "of {value}",
+        "zh": "应收账款{usual}、账龄、债务人及当前风险水平支持额度{value}",
+    },
+    "capacity_bills": {
+        "en": "Accepted bills of {usual}, their acceptors and the present risk support a limit of "
+        "{value}",
+        "zh": "已承兑票据{usual}、承兑人及当前风险水平支持额度{value}",
+    },
+    "capacity_instalments": {
+        "en": "Cash of {usual} coming in within 28 days, the use of the machine and the present "
+        "risk support a limit of {value}",
+        "zh": "28天现金流入{usual}、设备使用情况及当前风险水平支持额度{value}",
+    },
+    "capacity_season": {
+        "en": "Sales of {usual} in 28 days without season, the season ahead and the present risk "
+        "support a limit of {value}",
+        "zh": "剔除季节因素的28天销售额{usual}、未来季节及当前风险水平支持额度{value}",
+    },
+    "thin_file": {
+        "en": "Too little is known of the merchant yet; peers of its segment support a start of "
+        "{value}",
+        "zh": "商户历史信息不足，同业水平支持起步额度{value}",
+    },
     "applied_amount": {
         "en": "The merchant applied for {value}",
         "zh": "商户申请额度{value}",
@@ -45,15 +80,97 @@ TEXTS: dict[str, dict[Literal["en", "zh"], str]] = {
         "en": "The limit set by hand has run out",
         "zh": "人工设定的额度已到期",
     },
+    "affordability": {
+        "en": "All known debt together may be at most {value} by the cash flow",
+        "zh": "按现金流，全部已知负债合计不得超过{value}",
+    },
+    "debt_unknown": {
+        "en": "The debts elsewhere are not known yet",
+        "zh": "尚不了解其他负债情况",
+    },
+    "margin": {
+        "en": "The expected loss leaves no sufficient margin at the price of the product",
+        "zh": "按产品定价，预期损失后收益不足",
+    },
+    "stress": {
+        "en": "Limits of the segment are lowered in the present downturn",
+        "zh": "因经济下行，所在行业额度下调",
+    },
+    "not_eligible": {
+        "en": "The product is not for merchants of this segment, region or channel, or lacks the "
+        "data that it rests on",
+        "zh": "该产品不适用于商户所在行业、地区或渠道，或缺少所需数据",
+    },
+    "product_not_offered": {
+        "en": "The product is not offered any more",
+        "zh": "该产品已停止提供",
+    },
+    "currency_not_offered": {
+        "en": "The product is not offered in this currency",
+        "zh": "该产品不支持此币种",
+    },
+    "no_consent": {
+        "en": "The merchant has not consented to the use of its data",
+        "zh": "商户未授权使用数据",
+    },
+    "history_short": {
+        "en": "The merchant has been known or active for too short a time",
+        "zh": "商户经营时间或活跃天数不足",
+    },
+    "capacity_unknown": {
+        "en": "What the limit would rest on is not known over all periods yet",
+        "zh": "额度所依据的数据尚不完整",
+    },
+    "below_floor": {
+        "en": "What is supported lies below the least limit of {value}",
+        "zh": "可支持额度低于最低额度{value}",
+    },
+    "cooling": {
+        "en": "The line was closed too short a time ago",
+        "zh": "额度关闭时间过短",
+    },
+    "approved": {
+        "en": "Approved by the risk desk: {value}",
+        "zh": "风险团队批准：{value}",
+    },
+    "proposal_turned_down": {
+        "en": "Turned down by the risk desk: {value}",
+        "zh": "风险团队否决：{value}",
+    },
+    "approval_timed_out": {
+        "en": "Nobody approved the proposal in time",
+        "zh": "未在规定时间内获得批准",
+    },
+    "proposal_overtaken": {
+        "en": "A later decision took the place of the proposal",
+        "zh": "提议被后续决定取代",
+    },
+    "core_rejected": {
+        "en": "The lending core did not book the change: {value}",
+        "zh": "核心系统未入账该变更：{value}",
+    },
+    "core_silent": {
+        "en": "The lending core has not answered a limit change in time",
+        "zh": "核心系统未按时确认额度变更",
+    },
     "desk": {
         "en": "Decided by the risk desk: {value}",
         "zh": "风险团队决定：{value}",
     },
 }
-"""Code -> text by language. ``{value}`` and ``{usual}`` are money; for ``desk``, what was said."""
+"""Code -> text by language. ``{value}`` and ``{usual}`` are money; of ``SAID``, what was said."""
+
+SAID = frozenset({"desk", "approved", "proposal_turned_down", "core_rejected"})
+"""Codes whose text repeats what a person or the lending core gave as the reason."""
 
 _FEATURES = {
     "capacity": "turnover_28d_minor",
+    "capacity_invoices": "invoiced_28d_minor",
+    "capacity_settled": "turnover_28d_minor",
+    "capacity_instalments": "inflow_28d_minor",
+    "capacity_season": "turnover_92d_minor",
+    "debt_unknown": "other_debt_minor",
+    "history_short": "tenure_days",
     "held_at_drawn": "exposure_minor",
     "limit_below_drawn": "exposure_minor",
 }
@@ -86,10 +203,20 @@ def money_reason(
     )
 
 
+def plain_reason(code: str, *, language: Literal["en", "zh"] = "en") -> Reason:
+    """A reason of ``TEXTS`` without amounts."""
+    return Reason(code=code, text=TEXTS[code][language], feature=_FEATURES.get(code, NO_FEATURE))
+
+
+def said_reason(code: str, said: str, *, language: Literal["en", "zh"] = "en") -> Reason:
+    """A reason of ``SAID`` with what was given."""
+    text = TEXTS[code][language].format(value=said or "no reason given")
+    return Reason(code=code, text=text, feature=NO_FEATURE)
+
+
 def desk_reason(said: str, *, language: Literal["en", "zh"] = "en") -> Reason:
     """What a person gave as the reason."""
-    text = TEXTS["desk"][language].format(value=said or "no reason given")
-    return Reason(code="desk", text=text, feature=NO_FEATURE)
+    return said_reason("desk", said, language=language)
 
 
 def adverse(reasons: list[Reason]) -> list[Reason]:

@@ -44,7 +44,7 @@ _ALERT = (
 
 _CHANGE = (
     "decision_id, line_id, merchant_id, product, version, action, previous_limit_minor,"
-    " new_limit_minor, drawn_minor, currency, approval,"
+    " new_limit_minor, drawn_minor, currency, approval, state,"
     " toUnixTimestamp64Milli(decided_at) AS decided_ms,"
     " toUnixTimestamp64Milli(effective_at) AS effective_ms,"
     f" policy_version, actor, {_REASONS}"
@@ -138,9 +138,11 @@ def merchant_changes(engine: Engine, merchant_id: str) -> list[Row]:
 
 
 def current_lines(changes: list[Row]) -> list[Row]:
-    """The latest change of each line, from a merchant's changes."""
+    """The latest change of each line that moved its limit, from a merchant's changes."""
     latest: dict[str, Row] = {}
     for row in changes:
+        if row["state"] != "sent":
+            continue
         held = latest.get(row["line_id"])
         if held is None or row["version"] > held["version"]:
             latest[row["line_id"]] = row

@@ -52,6 +52,9 @@ class EngineConfig(Struct, kw_only=True, frozen=True):
     the sales of its clock hour reach max(20, 6 x (sales of days 2-28, counted from its day) / 27),
     rounded up.
 
+    Of merchants that are *watched* (``FeatureEngine.watch``) every parcel delivered or returned,
+    settlement, refund, invoice issued or voided, and bill makes them due.
+
     *Timers* make a merchant due when the watermark reaches a deadline, a multiple of an hour;
     ``as_of`` is the millisecond before it. One deadline makes a merchant due once, under the first
     name of these that fits:

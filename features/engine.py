@@ -312,6 +312,14 @@ class FeatureEngine:
             self._deadlines[slot, layout.LENDING_CHECK] = deadline_ms
             self._state["earliest"] = min(int(self._state["earliest"][0]), deadline_ms)
 
+    def watch(self, slot: int, on: bool) -> None:
+        """Make every line that moves claims of the merchant due, or no longer so."""
+        seen = int(self._rows["seen"][slot])
+        wanted = seen | layout.WATCHED if on else seen & ~layout.WATCHED
+        if wanted != seen:
+            self._touch_slot(slot)
+            self._rows["seen"][slot] = wanted
+
     # --- checkpoint --------------------------------------------------------------------------
 
     @property

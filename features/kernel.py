@@ -167,8 +167,25 @@ def _is_trigger(r: Any, e: Any) -> bool:
 
 
 @inner
+def _moves_claims(kind: int) -> bool:
+    """Whether a line may change what a merchant's receivables or bills are."""
+    return bool(
+        kind == kinds.DELIVERY
+        or kind == kinds.RETURNED
+        or kind == kinds.SETTLEMENT
+        or kind == kinds.ORDER_REFUNDED
+        or kind == kinds.INVOICE_ISSUED
+        or kind == kinds.INVOICE_VOIDED
+        or kind == kinds.BILL
+        or kind == kinds.BILL_DISHONOURED
+    )
+
+
+@inner
 def _is_due(r: Any, g: Any, e: Any) -> bool:
     """Whether a business event calls for an assessment now."""
+    if r.seen & lay.WATCHED and _moves_claims(e.kind):
+        return True
     if not _is_trigger(r, e):
         return False
     if r.trigger_ms >= 0 and g.as_of < r.trigger_ms + g.trigger_gap_ms:

@@ -13,6 +13,7 @@ KIND_OF: dict[str, int] = {
     "clock.tick": TICK,
     "model.activated": CONTROL,
     "policy.activated": CONTROL,
+    "budget.leased": CONTROL,
     "merchant.registered": PROFILE,
     "merchant.updated": PROFILE,
     "credit.applied": APPLICATION,

@@ -101,6 +101,8 @@ HAS_EVENTS, HAS_ACTIVITY, HAS_SALES, HAS_ORDERS, HAS_ISSUED = 1 << 5, 1 << 6, 1 
 HAS_RECEIVED, HAS_PARCELS, HAS_PROMISES, ORDERS_PROMISE = 1 << 10, 1 << 11, 1 << 12, 1 << 13
 HAS_SETTLEMENTS, HAS_ACCOUNT, HAS_DELIVERED, HAS_BALANCE = 1 << 14, 1 << 15, 1 << 16, 1 << 17
 HAS_SCORE, HAS_DEBT, HAS_TAX, HAS_SENSOR = 1 << 18, 1 << 19, 1 << 20, 1 << 21
+# What scoring asked for: lines of claims and bills make the merchant due.
+WATCHED = 1 << 22
 
 ROW = np.dtype(
     [

@@ -46,11 +46,15 @@ NaN. ``LendingBook.fill`` of an empty book writes the same."""
 
 
 class Loan(Struct, gc=False):
-    """One loan. ``ahead_minor`` was repaid before the disbursement or a due was seen."""
+    """One loan. ``ahead_minor`` was repaid before the disbursement or a due was seen.
+
+    ``line_id`` is the line under which it was drawn, where its disbursement says so.
+    """
 
     outstanding_minor: int = 0
     ahead_minor: int = 0
     disbursed: bool = False
+    line_id: str | None = None
 
 
 class DueDate(Struct, gc=False):
@@ -93,6 +97,15 @@ class LendingBook(Struct, gc=False):
     def exposure_minor(self) -> int:
         """Outstanding debt over all loans, in minor units."""
         return sum([loan.outstanding_minor for loan in self.loans.values()])
+
+    @property
+    def owed_by_line_minor(self) -> dict[str, int]:
+        """Outstanding debt by line, of the loans that name theirs, in minor units."""
+        owed: dict[str, int] = {}
+        for loan in self.loans.values():
+            if loan.line_id is not None:
+                owed[loan.line_id] = owed.get(loan.line_id, 0) + loan.outstanding_minor
+        return owed
 
     # --- lines ---------------------------------------------------------------------------------
 
@@ -150,6 +163,7 @@ class LendingBook(Struct, gc=False):
             ahead = min(loan.ahead_minor, amount)
             loan.ahead_minor -= ahead
         loan.disbursed = True
+        loan.line_id = line.line_id or loan.line_id
         loan.outstanding_minor += amount - ahead
         if line.due_at is not None and not any(d.loan == name and not d.implied for d in self.dues):
             self._fall_due(DueDate(line.due_at, name, amount - ahead, implied=True))

@@ -67,6 +67,13 @@ class LogLine(Struct, gc=False):
     tax_minor: Minor | None = None
     reading: Reading | None = None
     artifact: str | None = None
+    bill_id: str | None = None
+    invoice_id: str | None = None
+    channel: str | None = None
+    budget_id: str | None = None
+    partition: int | None = None
+    amount_minor: Minor | None = None
+    day: int | None = None
 
 
 _decoder = msgspec.json.Decoder(LogLine)

@@ -297,6 +297,7 @@ class CreditApplied(Money, kw_only=True, frozen=True, tag="credit.applied"):
 
     topic: ClassVar[str] = "merchant.profiles"
     product: ShortText | None = None
+    channel: ShortText | None = None
     consent: bool = True
 
 
@@ -487,6 +488,20 @@ class PolicyActivated(Control, kw_only=True, frozen=True, tag="policy.activated"
     artifact: Literal["policy", "rules"] = "policy"
 
 
+class BudgetLeased(Control, kw_only=True, frozen=True, tag="budget.leased"):
+    """From here on, scoring of ``partition`` may spend so much more of a budget.
+
+    ``budget_id`` is as in ``credit.guardrails``; ``day`` the UTC day (number of event time) for
+    which it holds, absent for headroom that stands until it is spent.
+    """
+
+    budget_id: Id
+    partition: Annotated[int, Meta(ge=0, le=1_000_000)]
+    amount_minor: Minor
+    currency: CurrencyCode
+    day: Annotated[int, Meta(ge=0, le=10**6)] | None = None
+
+
 class ClockTick(Control, kw_only=True, frozen=True, tag="clock.tick"):
     """Wall clock at the owner of the partition; moves the watermark only while the feed is live."""
 
@@ -543,6 +558,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     AutomationResume,
     ModelActivated,
     PolicyActivated,
+    BudgetLeased,
     ClockTick,
 )
 

@@ -22,7 +22,20 @@ Outcome = Literal[
     "verdict_cured",
     "verdict_defaulted",
 ]
-LimitAction = Literal["open", "increase", "decrease", "freeze", "release", "override", "close"]
+LimitAction = Literal[
+    "open",
+    "increase",
+    "decrease",
+    "freeze",
+    "release",
+    "override",
+    "close",
+    "decline",
+    "rollback",
+]
+"""``decline`` answers an application that opens nothing; ``rollback`` undoes what the lending core
+did not book."""
+LimitState = Literal["proposed", "sent", "withdrawn"]
 
 
 class Reason(Struct, kw_only=True, frozen=True, gc=False):
@@ -124,7 +137,9 @@ class LimitChange(Struct, kw_only=True, frozen=True, gc=False):
     """One change of one credit line.
 
     ``decision_id`` is stable under retry and replay; ``version`` counts the line's changes from 1
-    without gaps.
+    without gaps, whatever their ``state``. Only ``sent`` moves the limit. A ``proposed`` change
+    waits for people (``approval`` is ``required``): the next version sends it (``granted``) or is
+    ``withdrawn``, which leaves the limit where it was.
     """
 
     decision_id: str
@@ -150,6 +165,7 @@ class LimitChange(Struct, kw_only=True, frozen=True, gc=False):
     feature_version: str
     actor: str | None = None
     rules_version: str = ""
+    state: LimitState = "sent"
 
 
 class Header(Struct, kw_only=True, frozen=True, gc=False):

@@ -46,12 +46,17 @@ class Form(Struct, Generic[T, E], kw_only=True, frozen=True):
     bytes_max: int
     depth_max: int
 
-    def load(self, text: str) -> tuple[T, Mapping[Path, int]]:
-        """The document and the line of every key. Raises ``error``."""
+    def load(self, text: str, first_line: int = 1) -> tuple[T, Mapping[Path, int]]:
+        """The document and the line of every key. Raises ``error``.
+
+        ``first_line`` is the line at which the text begins in a larger one.
+        """
         if len(text.encode("utf-8", "surrogatepass")) > self.bytes_max:
-            raise self.error(1, f"the {self.noun} exceeds {self.bytes_max} bytes; shorten it")
+            raise self.error(
+                first_line, f"the {self.noun} exceeds {self.bytes_max} bytes; shorten it"
+            )
         lines: dict[Path, int] = {}
-        data = self._parse(text, lines)
+        data = self._parse("\n" * (first_line - 1) + text, lines)
         try:
             return msgspec.convert(data, self.struct), lines
         except msgspec.ValidationError as error:

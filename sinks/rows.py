@@ -165,6 +165,7 @@ def _limit_change(value: bytes) -> Row:
         c.feature_version,
         c.actor,
         c.rules_version,
+        c.state,
     )
 
 
@@ -236,7 +237,7 @@ TABLES: dict[str, Table] = {
         "decision_id line_id merchant_id segment product version action previous_limit_minor"
         " new_limit_minor drawn_minor currency decided_at effective_at expires_at reasons causes"
         " approval funders.funder funders.limit_minor model_version policy_version feature_version"
-        " actor rules_version",
+        " actor rules_version state",
         {
             "version": _UINT32,
             "previous_limit_minor": _INT64,

@@ -10,7 +10,7 @@ from detectors.sentinels import Hit, cleared
 from detectors.vectors import Vector
 from features.lines import LogLine
 from schemas import topics
-from schemas.outputs import Alert
+from schemas.outputs import Alert, Reason, Severity
 from streams.ledger import Ledger
 from streams.versions import Versions
 
@@ -66,6 +66,29 @@ class Alerts:
             if cleared(rules, kind, vector):
                 episode, news = episodes.clear(ledger.episodes[kind], at)
                 self._put(merchant, ledger, episode, news=news)
+
+    def raise_one(
+        self,
+        merchant: str,
+        ledger: Ledger,
+        kind: str,
+        severity: Severity,
+        reasons: list[Reason],
+        evidence: list[str],
+        at: int,
+    ) -> None:
+        """An alert of a kind that no rule has; while one is open no other opens."""
+        if kind in ledger.episodes:
+            return
+        episode = episodes.open_episode(merchant, kind, severity, reasons, evidence, at)
+        self._put(merchant, ledger, episode)
+        self._stats[f"alerts.{kind}.{severity}"] += 1
+
+    def end_one(self, merchant: str, ledger: Ledger, kind: str, at: int) -> None:
+        """The cause of an alert that ``raise_one`` opened is gone: it closes as cured."""
+        episode = ledger.episodes.get(kind)
+        if episode is not None:
+            self._put(merchant, ledger, episodes.close(episode, "cured", None, at))
 
     def command(self, merchant: str, ledger: Ledger, line: LogLine, at: int) -> str | None:
         """A command of the desk about one alert; one about none of them is counted.

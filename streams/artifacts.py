@@ -5,6 +5,8 @@ from importlib.resources import files
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from credit import products
+from credit.bundle import bundle
 from credit.policy import load_policy
 from detectors import rulebooks
 from detectors.anomaly import ROBUST_DISTANCE
@@ -27,9 +29,19 @@ Key = tuple[str, str]
 """Kind (``model``, ``anomaly``, ``policy`` or ``rules``) and version."""
 
 
+def builtin_products() -> dict[str, str]:
+    """Texts of the products that ship with Tideline, by version."""
+    folder = files("credit.products")
+    return {
+        name.removesuffix(".yaml"): folder.joinpath(name).read_text("utf-8")
+        for name in products.NAMES
+    }
+
+
 def builtin_policy(name: str = DEFAULT_POLICY) -> str:
-    """Text of a policy that ships with Tideline."""
-    return files("credit.policies").joinpath(name).read_text("utf-8")
+    """Text of a policy that ships with Tideline, with its products."""
+    text = files("credit.policies").joinpath(name).read_text("utf-8")
+    return bundle(text, builtin_products())
 
 
 def builtin_rules(name: str = rulebooks.DEFAULT) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from confluent_kafka import murmur2
 from msgspec import Struct, field
 
+from credit.bundle import bundle
 from credit.policy import PolicyError, load_policy
 from detectors.rule_file import RulesError
 from detectors.rule_loading import load_rules
@@ -33,6 +34,7 @@ from schemas.events import (
 from schemas.fast_codec import FastCodec
 from schemas.outputs import DeadLetter, Header
 from schemas.strict_yaml import top_level_keys
+from streams.artifacts import builtin_products
 from streams.records import Artifacts, Output, Record, artifact_record_key, model_kind
 
 SOURCE_TIME_HEADER = "tideline-source-ms"
@@ -297,15 +299,16 @@ class Intake:
         """A policy or a rule file, told by its content, becomes its activation in the log."""
         kind: Literal["policy", "rules"]
         kind = "rules" if "rules" in top_level_keys(event.document) else "policy"
-        reason = f"invalid_{kind}"
+        reason, document = f"invalid_{kind}", event.document
         try:
             if kind == "rules":
-                version = load_rules(event.document).version
+                version = load_rules(document).version
             else:
-                version = load_policy(event.document, set(self._kinds())).version
+                document = bundle(document, builtin_products())
+                version = load_policy(document, set(self._kinds())).version
         except (PolicyError, RulesError) as error:
             raise InvalidEvent(reason, str(error)) from None
-        raw = event.document.encode()
+        raw = document.encode()
         digest = content_digest(raw)
         known = self._artifacts.digest_of(kind, version)
         if known is not None and known != digest:

@@ -2,7 +2,10 @@
 
 from msgspec import Struct, field
 
-from credit.lines import Line
+from credit.bills import Bills
+from credit.capacity.amounts import NO_BOOKS, Books
+from credit.holding import Holding
+from credit.receivables import Receivables
 from detectors.episodes import Episode
 from detectors.lasting import Cooling
 from features.lending import LendingBook
@@ -18,6 +21,10 @@ _NO_LOANS = LendingBook()
 class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
     """One merchant's state; changed only by its own lines and timers, in log order.
 
+    ``lending`` are its credit lines and applications; ``receivables`` and ``bills`` are kept while
+    it has or wants a line that rests on them. None for all others, who pay nothing for it.
+    ``registered`` says that it has an entry in the profiles.
+
     ``met_since`` and ``cooling`` are what ``detectors.lasting`` remembers, at most one entry per
     kind of the rule book each, None for none: so it is for nearly all.
     """
@@ -27,7 +34,10 @@ class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
     currency: str | None = None
     consent: bool = True
     loans: LendingBook | None = None
-    line: Line | None = None
+    lending: Holding | None = None
+    receivables: Receivables | None = None
+    bills: Bills | None = None
+    registered: bool = False
     episodes: dict[str, Episode] = field(default_factory=dict)
     met_since: dict[str, int] | None = None
     cooling: dict[str, Cooling] | None = None
@@ -38,6 +48,23 @@ class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
         """What it owes, to be read."""
         return _NO_LOANS if self.loans is None else self.loans
 
+    @property
+    def granted_minor(self) -> int:
+        """What its lines grant together, in minor units."""
+        return 0 if self.lending is None else self.lending.granted_minor
+
+    def books(self, as_of: int) -> Books:
+        """Claims and bills as of an event time (epoch ms)."""
+        if self.receivables is None and self.bills is None:
+            return NO_BOOKS
+        claims, bills = self.receivables, self.bills
+        return Books(
+            delivered=() if claims is None else claims.delivered.by_age(as_of),
+            invoiced=() if claims is None else claims.invoiced.by_age(as_of),
+            bills=() if bills is None else bills.open_bills(as_of),
+            dishonoured=() if bills is None else bills.broken(as_of),
+        )
+
     def lend(self, line: LogLine) -> None:
         """Take a line of ``lending.events``."""
         if self.loans is None:
@@ -46,6 +73,8 @@ class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
 
     def update_profile(self, line: LogLine) -> None:
         """Take a ``merchant.*`` or ``consent.changed`` line; absent fields stay."""
+        if line.type in ("merchant.registered", "merchant.updated"):
+            self.registered = True
         if line.segment is not None:
             self.segment = line.segment
         if line.region is not None:

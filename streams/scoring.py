@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from numpy.typing import NDArray
 from xxhash import xxh3_128
 
-from credit.decide import command, decide
+from credit.holding import Guard
 from detectors.anomaly_score import Anomaly, rate
 from detectors.assess import HISTORY, Judgement, Verdict, judge, with_history, without_history
 from detectors.holds import standing
@@ -23,7 +23,7 @@ from detectors.lasting import lasting
 from detectors.rules import RuleBook
 from detectors.sentinels import Hit, met_rules, unyielding
 from detectors.vectors import Vector
-from features.catalogue import FEATURE_VERSION, INDEX, NAMES
+from features.catalogue import INDEX, NAMES
 from features.engine import Due, EngineConfig, FeatureEngine, Trigger
 from features.lending import NO_LENDING
 from features.lines import LogLine, decode_line
@@ -34,11 +34,11 @@ from schemas.codec import encode
 from schemas.outputs import Alert, Assessment, LimitChange
 from streams.alerts import NO_CURRENCY, Alerts
 from streams.ledger import Ledger
+from streams.limits import LINE_COMMANDS, Limits
 from streams.records import Artifacts, Output, Record
 from streams.versions import Genesis, Named, Versions
 
 _OUTCOMES = {"loan.defaulted": "defaulted", "loan.settled": "settled"}
-_LINE_COMMANDS = frozenset({"merchant.freeze", "merchant.release", "limit.override"})
 
 _TENURE = INDEX["tenure_days"]
 _COMMAND, _PROFILE, _LENDING = map(int, (Trigger.COMMAND, Trigger.PROFILE, Trigger.LENDING))
@@ -51,15 +51,13 @@ _WAITING_MAX = 256
 class _Waiting(NamedTuple):
     """A merchant that is due and not assessed yet; nothing of it changes until then.
 
-    ``applied`` is the amount of an application at hand, ``outcome`` a label that the line or the
-    passing of time gives, ``outcome_of`` the loan or alert that it is about, ``held`` the feeds
-    that its vector does without.
+    ``outcome`` is a label that the line or the passing of time gives, ``outcome_of`` the loan or
+    alert that it is about, ``held`` the feeds that its vector does without.
     """
 
     due: Due
     line: LogLine | None
     ledger: Ledger
-    applied: int | None
     outcome: str | None
     outcome_of: str | None
     held: tuple[str, ...]
@@ -87,6 +85,7 @@ class Header(Struct, kw_only=True):
     versions: dict[str, Named]
     paused: bool
     stats: dict[str, int]
+    guard: Guard
 
 
 class Scoring:
@@ -99,16 +98,21 @@ class Scoring:
         self.ledgers: dict[int, Ledger] = {}
         self.position = 0
         self.digest = "0" * 32
-        self.paused = False
         self.stats: Counter[str] = Counter()
         self.refusal = ""
         """Why the last model that was refused was so; empty if none was."""
         self._versions = Versions(artifacts, genesis)
         self._outputs: list[Output] = []
         self._alerts = Alerts(self._versions, self.stats, self._emit)
+        self._limits = Limits(self._versions, self.engine, self._alerts, self.stats, self._emit)
         self._partition = 0
         self._waiting: dict[int, _Waiting] = {}
         self._vectors = np.empty((_WAITING_MAX, len(NAMES)))
+
+    @property
+    def paused(self) -> bool:
+        """Whether the desk has paused automatic decisions."""
+        return self._limits.paused
 
     @property
     def lines(self) -> int:
@@ -166,15 +170,17 @@ class Scoring:
                 digest=self.digest,
                 engine=self.engine.export_header(),
                 versions=self._versions.named(),
-                paused=self.paused,
+                paused=self._limits.paused,
                 stats=dict(self.stats),
+                guard=self._limits.guard,
             )
         )
 
     def restore_header(self, raw: bytes) -> None:
         """Inverse of ``header``; versions are fetched again by their digests."""
         header = msgspec.msgpack.decode(raw, type=Header)
-        self.position, self.digest, self.paused = header.position, header.digest, header.paused
+        self.position, self.digest = header.position, header.digest
+        self._limits.paused, self._limits.guard = header.paused, header.guard
         self.engine.import_header(header.engine)
         self.stats.clear()
         self.stats.update(header.stats)
@@ -209,7 +215,7 @@ class Scoring:
         ledger = self.ledgers.get(slot)
         if ledger is None:
             ledger = self.ledgers[slot] = Ledger()
-        applied, outcome, outcome_of = None, None, None
+        outcome, outcome_of = None, None
         if line is not None:
             if trigger == _COMMAND:
                 outcome, outcome_of = self._command(due, line, ledger), line.alert_id
@@ -219,13 +225,16 @@ class Scoring:
                 ledger.update_profile(line)
                 if line.type != "credit.applied":
                     return
-                applied = line.amount
+                self._limits.apply(slot, ledger, line)
             elif trigger == _LENDING:
                 if line.type in ("limit.acknowledged", "limit.rejected"):
-                    self.stats[line.type] += 1
+                    self._settle()  # in log order: others may want the same budget
+                    self._limits.answer(slot, ledger, line, due.as_of)
                     return
                 ledger.lend(line)
                 outcome, outcome_of = _OUTCOMES.get(line.type), line.loan_id or line.line_id
+            elif ledger.lending is not None:
+                self._limits.keep_books(slot, ledger, line)
             if ledger.currency is None and line.currency is not None:
                 ledger.currency = line.currency
         vector = self._vectors[len(self._waiting)]
@@ -239,7 +248,7 @@ class Scoring:
                 outcome_of = ledger.loans.newly_late(due.as_of)
                 outcome = None if outcome_of is None else "late_30"
         self._waiting[slot] = _Waiting(
-            due, line, ledger, applied, outcome, outcome_of or None, held, exposure_minor
+            due, line, ledger, outcome, outcome_of or None, held, exposure_minor
         )
 
     def _control(self, line: LogLine) -> None:
@@ -252,41 +261,15 @@ class Scoring:
                 self.stats[f"models_refused.{refused.reason}"] += 1
             elif not is_model and (lacking := self._versions.kinds_without_rule()):
                 self.stats["freeze_kinds_without_rule"] += len(lacking)
-        elif line.type in ("automation.pause", "automation.resume"):
-            self.paused = line.type == "automation.pause"
+        else:
+            self._limits.control(line, self._partition)
 
     def _command(self, due: Due, line: LogLine, ledger: Ledger) -> str | None:
         """Do what the desk says; the outcome that a closed alert gives, if any."""
-        merchant, versions = self.engine.index.id_of(due.slot), self._versions
-        if line.type in _LINE_COMMANDS:
-            if ledger.line is None:
-                self.stats["commands_without_target"] += 1
-                return None
-            changed = command(
-                versions.policy,
-                ledger.line,
-                kind=line.type,
-                merchant_id=merchant,
-                segment=ledger.segment,
-                drawn_minor=ledger.book.exposure_minor,
-                as_of=due.as_of,
-                actor=line.actor or "",
-                reason=line.reason or "",
-                cause=line.event_id,
-                amount_minor=line.amount,
-                currency=line.currency,
-                expires_at=line.expires_at,
-                model_version=versions.model.version,
-                feature_version=FEATURE_VERSION,
-                rules_version=versions.rules.version,
-            )
-            if changed is None:
-                self.stats["commands_without_effect"] += 1
-                return None
-            ledger.line, change = changed
-            self._emit(topics.LIMIT_CHANGES, merchant, change)
-            self.stats[f"limit_changes.{change.action}"] += 1
+        if line.type in LINE_COMMANDS:
+            self._limits.command(due.slot, ledger, line, due.as_of)
             return None
+        merchant = self.engine.index.id_of(due.slot)
         verdict = self._alerts.command(merchant, ledger, line, due.as_of)
         return None if verdict is None else f"verdict_{verdict}"
 
@@ -308,10 +291,10 @@ class Scoring:
         self, slot: int, vector: NDArray[np.float64], ledger: Ledger, as_of: int
     ) -> tuple[str, ...]:
         """Make a vector of the engine whole but for its percentiles; the feeds it does without."""
-        if ledger.loans is None and ledger.line is None:
+        if ledger.loans is None and ledger.lending is None:
             vector[NO_LENDING] = 0.0
         else:
-            ledger.book.fill(vector, as_of, ledger.line.limit_minor if ledger.line else 0)
+            ledger.book.fill(vector, as_of, ledger.granted_minor)
         return self.engine.hold_back(slot, vector)
 
     # --- assessment, episodes, line -----------------------------------------------------------
@@ -355,8 +338,8 @@ class Scoring:
         tenure_days: float,
         anomaly: Anomaly,
     ) -> None:
-        due, line, ledger, applied, _, _, held, exposure_minor = waiting
-        at, versions = due.as_of, self._versions
+        due, line, ledger, _, _, held, exposure_minor = waiting
+        at = due.as_of
         currency = ledger.currency or self.engine.currency_of(due.slot)
         values = vector.tolist() if fires or judgement is not None else []
         hits: list[Hit] = []
@@ -385,30 +368,19 @@ class Scoring:
         if hits or ledger.episodes:
             evidence = [line.event_id] if line is not None else []
             self._alerts.update(merchant, ledger, case.vector, hits, held, evidence, at)
-        decision = decide(
-            versions.policy,
-            ledger.line,
+        self._limits.decide(
+            due.slot,
+            ledger,
             verdict,
             case.vector,
-            merchant_id=merchant,
-            segment=ledger.segment,
+            merchant=merchant,
             currency=case.currency,
-            drawn_minor=exposure_minor,
-            as_of=at,
-            causes=causes,
             hits=hits,
-            paused=self.paused,
             held=held,
-            consent=ledger.consent,
-            applied_minor=applied,
-            model_version=versions.model.version,
-            feature_version=FEATURE_VERSION,
-            rules_version=versions.rules.version,
+            exposure_minor=exposure_minor,
+            causes=causes,
+            as_of=at,
         )
-        if decision is not None:
-            ledger.line, change = decision
-            self._emit(topics.LIMIT_CHANGES, merchant, change)
-            self.stats[f"limit_changes.{change.action}"] += 1
 
     def _fire(
         self,
@@ -428,7 +400,7 @@ class Scoring:
         return unyielding(rules, hits)
 
     def _emit_assessment(self, case: _Case, text: bytes) -> None:
-        due, line, ledger, _, outcome, outcome_of, _, exposure_minor = case.waiting
+        due, line, ledger, outcome, outcome_of, _, exposure_minor = case.waiting
         ledger.assessments += 1
         name = f"{case.merchant}\0{due.as_of}\0{ledger.assessments}".encode()
         verdict = case.verdict

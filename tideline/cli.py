@@ -7,7 +7,17 @@ import typer
 
 from ops.errors import ConfigurationError, TidelineError
 from tideline import __version__
-from tideline.commands import features, models, publish, replay, roles, rules, schema, topics
+from tideline.commands import (
+    features,
+    models,
+    products,
+    publish,
+    replay,
+    roles,
+    rules,
+    schema,
+    topics,
+)
 from tideline.commands.backtest import backtest
 from tideline.commands.bench import bench
 from tideline.commands.demo import demo
@@ -64,6 +74,7 @@ for command in (
 app.add_typer(topics.app, name="topics")
 app.add_typer(features.app, name="features")
 app.add_typer(rules.app, name="rules")
+app.add_typer(products.app, name="products")
 
 
 def main() -> None:

@@ -4,21 +4,44 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
+from msgspec import structs
 from numpy.typing import NDArray
 
-from credit.changes import DAY_MS, Changed
-from credit.decide import command, decide
+from credit import commands, products
+from credit.bundle import bundle
+from credit.capacity.amounts import NO_BOOKS, Seen
+from credit.changes import DAY_MS, Case, Changed
+from credit.decide import Facts, decide_line
 from credit.lines import Line
+from credit.opening import Application
 from credit.policies import DEFAULT
 from credit.policy import Policy, load_policy
+from credit.product import Amounts
 from detectors.assess import Verdict, assess
 from detectors.default_risk import PRIOR_MODEL
 from detectors.sentinels import evaluate
+from detectors.vectors import as_floats
+from features.lines import LogLine
 from schemas.outputs import Band
 from tests.detectors.merchants import vector_of
 from tests.detectors.rulebook import BOOK
 
-POLICY: Policy = load_policy(files("credit.policies").joinpath(DEFAULT).read_text("utf-8"))
+PRODUCTS: dict[str, str] = {
+    name.removesuffix(".yaml"): files("credit.products").joinpath(name).read_text("utf-8")
+    for name in products.NAMES
+}
+"""Texts of the shipped products by version."""
+
+
+def policy_text(name: str = DEFAULT) -> str:
+    """A shipped policy with its products."""
+    return bundle(files("credit.policies").joinpath(name).read_text("utf-8"), PRODUCTS)
+
+
+POLICY: Policy = load_policy(policy_text())
+PORTFOLIO: Policy = load_policy(policy_text("portfolio-1.yaml"))
+NAME = "working-capital"
+AMOUNTS: Amounts = POLICY.terms[NAME].currencies["CNY"]
 START_MS = 1_750_000_000_000
 YUAN = 100
 
@@ -48,6 +71,61 @@ def verdict_of(vector: NDArray[Any], band: Band | None = None, at: int = START_M
     )
 
 
+def with_terms(policy: Policy = POLICY, name: str = NAME, **changes: Any) -> Policy:
+    """The policy with other terms of one product."""
+    changed = structs.replace(policy.terms[name], **changes)
+    return structs.replace(policy, terms={**policy.terms, name: changed})
+
+
+def case(
+    at: int = START_MS,
+    policy: Policy = POLICY,
+    causes: Sequence[str] = ("e1",),
+    name: str = NAME,
+    **changes: Any,
+) -> Case:
+    """A decision about one merchant's line."""
+    given: dict[str, Any] = {
+        "merchant_id": "m1",
+        "segment": "retail",
+        "drawn_minor": 0,
+        "model_version": "prior-1",
+        "feature_version": "f1",
+        **changes,
+    }
+    return Case(
+        policy=policy,
+        name=name,
+        product=policy.terms.get(name),
+        as_of=at,
+        causes=list(causes),
+        **given,
+    )
+
+
+def facts(
+    vector: NDArray[Any],
+    *,
+    at: int = START_MS,
+    band: Band | None = "A",
+    books: Any = NO_BOOKS,
+    **changes: Any,
+) -> Facts:
+    """What is known of a merchant; hits are those that its vector gives."""
+    given: dict[str, Any] = {
+        "currency": "CNY",
+        "hits": evaluate(BOOK, vector, "retail"),
+        "paused": False,
+        **changes,
+    }
+    return Facts(
+        verdict=verdict_of(vector, band, at), seen=Seen(as_floats(vector), at, books), **given
+    )
+
+
+_OF_FACTS = ("currency", "hits", "paused", "held", "consent", "books")
+
+
 def step(
     line: Line | None,
     vector: NDArray[Any],
@@ -56,40 +134,49 @@ def step(
     band: Band | None = "A",
     policy: Policy = POLICY,
     causes: Sequence[str] = ("e1",),
+    applied_minor: int | None = None,
+    channel: str | None = None,
     **changes: Any,
 ) -> Changed | None:
-    """``decide`` for one merchant; hits are those that its vector gives."""
-    given: dict[str, Any] = {
-        "merchant_id": "m1",
-        "segment": "retail",
-        "currency": "CNY",
-        "drawn_minor": 0,
-        "hits": evaluate(BOOK, vector, "retail"),
-        "paused": False,
-        "consent": True,
-        "applied_minor": None,
-        "model_version": "prior-1",
-        "feature_version": "f1",
-        **changes,
-    }
-    verdict = verdict_of(vector, band, at)
-    return decide(policy, line, verdict, vector, as_of=at, causes=list(causes), **given)
+    """``decide_line`` for one merchant."""
+    known = {key: changes.pop(key) for key in _OF_FACTS if key in changes}
+    application = None
+    if applied_minor is not None:
+        currency = known.get("currency", "CNY")
+        application = Application(applied_minor, at, causes[0], currency, channel)
+    return decide_line(
+        case(at, policy, causes, **changes),
+        line,
+        facts(vector, at=at, band=band, **known),
+        application,
+    )
 
 
 def say(line: Line, kind: str, *, at: int = START_MS, **changes: Any) -> Changed | None:
-    """``command`` for the same merchant."""
-    given: dict[str, Any] = {
-        "merchant_id": "m1",
-        "segment": "retail",
-        "drawn_minor": 0,
-        "actor": "li",
-        "reason": "seen on site",
-        "cause": "c1",
-        "model_version": "prior-1",
-        "feature_version": "f1",
-        **changes,
-    }
-    return command(POLICY, line, kind=kind, as_of=at, **given)
+    """A command of the desk for the same merchant."""
+    told = ("amount_minor", "currency", "expires_at")
+    said = {key: changes.pop(key) for key in told if key in changes}
+    cause, actor, reason = changes.pop("cause", "c1"), "li", "seen on site"
+    given = case(at, causes=[cause], **changes)
+    if kind == "merchant.freeze":
+        return commands.freeze(given, line, actor, reason)
+    if kind == "merchant.release":
+        return commands.release(given, line, actor, reason)
+    return commands.override(
+        given,
+        line,
+        LogLine(
+            type=kind,
+            event_id=cause,
+            merchant_id="m1",
+            occurred_at=at,
+            amount=said.get("amount_minor"),
+            currency=said.get("currency"),
+            expires_at=said.get("expires_at"),
+            actor=actor,
+            reason=reason,
+        ),
+    )
 
 
 def opened(turnover_yuan: float = 10_000, **changes: Any) -> Line:

@@ -79,8 +79,3 @@ def test_an_override_to_nothing_closes_the_line_until_it_ends() -> None:
     assert found is not None
     assert found[1].reasons[-1].code == "limit_below_drawn"
     assert step(found[0], merchant(), at=later(29)) is None
-
-
-def test_what_is_no_command_of_a_line_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"alert\.close"):
-        say(opened(), "alert.close")

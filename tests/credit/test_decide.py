@@ -6,7 +6,17 @@ import pytest
 from msgspec import structs
 
 from credit.lines import Line, decision_id_of, line_id_of
-from tests.credit.desk import POLICY, START_MS, later, merchant, opened, say, step
+from tests.credit.desk import (
+    AMOUNTS,
+    POLICY,
+    START_MS,
+    later,
+    merchant,
+    opened,
+    say,
+    step,
+    with_terms,
+)
 
 NAN = math.nan
 SILENT = {"silence_days": 25.0}
@@ -65,9 +75,9 @@ def test_an_application_opens_earlier_and_for_no_more_than_was_asked() -> None:
 
 
 def test_the_cap_holds_however_much_is_sold() -> None:
-    assert opened(10**9).limit_minor == POLICY.currencies["CNY"].cap_minor // 2
+    assert opened(10**9).limit_minor == AMOUNTS.cap_minor // 2
     found = step(opened(10**9), merchant(10**9), at=later(400))
-    assert found is not None and found[0].limit_minor <= POLICY.currencies["CNY"].cap_minor
+    assert found is not None and found[0].limit_minor <= AMOUNTS.cap_minor
 
 
 def test_a_line_rises_by_one_step_after_its_cool_down() -> None:
@@ -136,10 +146,8 @@ def test_a_model_alone_cuts_nobody() -> None:
 
 def test_a_lower_cap_brings_lines_down_step_by_step() -> None:
     line = structs.replace(opened(10**9), limit_minor=30_000_000)
-    amounts = {"CNY": structs.replace(POLICY.currencies["CNY"], cap_minor=20_000_000)}
-    found = step(
-        line, merchant(10**9), at=later(30), policy=structs.replace(POLICY, currencies=amounts)
-    )
+    lower = with_terms(currencies={"CNY": structs.replace(AMOUNTS, cap_minor=20_000_000)})
+    found = step(line, merchant(10**9), at=later(30), policy=lower)
     assert found is not None and found[1].new_limit_minor == 20_000_000
     assert found[1].reasons[0].code == "above_cap"
 

@@ -1,16 +1,16 @@
 """Policies are checked whole; what is wrong is told with its line."""
 
-from importlib.resources import files
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit.policies import DEFAULT, NAMES
+from credit.bundle import bundle, documents
+from credit.policies import NAMES
 from credit.policy import BAND_ORDER, Policy, PolicyError, band_at_least, load_policy
+from tests.credit.desk import PRODUCTS, policy_text
 from tests.detectors.rulebook import KINDS
 
-TEXT = files("credit.policies").joinpath(DEFAULT).read_text("utf-8")
+TEXT = policy_text()
 
 
 def line_of(text: str, needle: str) -> int:
@@ -19,14 +19,14 @@ def line_of(text: str, needle: str) -> int:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_policies_load_under_the_version_of_their_file(name: str) -> None:
-    policy = load_policy(files("credit.policies").joinpath(name).read_text("utf-8"))
+    policy = load_policy(policy_text(name))
     assert isinstance(policy, Policy)
     assert f"{policy.version}.yaml" == name
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_policies_freeze_on_kinds_of_the_shipped_rules(name: str) -> None:
-    load_policy(files("credit.policies").joinpath(name).read_text("utf-8"), KINDS)
+    load_policy(policy_text(name), KINDS)
 
 
 def test_a_policy_outlives_the_rule_file_that_had_its_kinds() -> None:
@@ -37,20 +37,19 @@ def test_a_policy_outlives_the_rule_file_that_had_its_kinds() -> None:
 
 
 def test_the_second_policy_is_nowhere_more_generous() -> None:
-    first, second = (
-        load_policy(files("credit.policies").joinpath(name).read_text("utf-8")) for name in NAMES
-    )
+    first, second = (load_policy(policy_text(name)) for name in NAMES[:2])
     for band in BAND_ORDER:
         assert second.risk_multipliers[band] <= first.risk_multipliers[band]
-    for code, amounts in second.currencies.items():
-        assert amounts.cap_minor <= first.currencies[code].cap_minor
+    terms = first.terms["working-capital"]
+    for code, amounts in second.terms["working-capital"].currencies.items():
+        assert amounts.cap_minor <= terms.currencies[code].cap_minor
 
 
 @pytest.mark.parametrize(
     ("old", "new", "at", "said"),
     [
-        ("expiry_days: 365", "expiry_dayz: 365", "expiry_dayz", "not a key of a policy"),
-        ("expiry_days: 365\n", "", None, "expiry_days"),
+        ("term_days: 365", "term_dayz: 365", "term_dayz", "not a key of a product"),
+        ("term_days: 365\n", "", None, "term_days"),
         ("  months: 1.0", "  months: lots", "months", "`capacity.months`"),
         ("  months: 1.0", "  months: -1", "months", "`capacity.months`"),
         ("  months: 1.0", "  months: .nan", "months", "`capacity.months`"),
@@ -73,15 +72,22 @@ def test_the_second_policy_is_nowhere_more_generous() -> None:
         ("E: 0.0}", "E: 7}", "risk_multipliers", "`risk_multipliers.E`"),
         ("up_max_ratio: 0.3", "up_max_ratio: 0.1", "up_max_ratio", "hysteresis"),
         ("[sales_silence,", "[sales_silents,", "critical_kinds", "no kind of alert"),
-        ("version: working-capital-1", "version: Working Capital", "version:", "`version`"),
+        ("override_days: 30", "override_days: 0", "override_days", "`override_days`"),
         ("version: working-capital-1", "version: 1", "version:", "`version`"),
-        ("worst_band: C", "worst_band: F", "worst_band", "`opening.worst_band`"),
+        ("version: working-capital-1", "version: Working Capital", "version:", "`version`"),
+        ("[working-capital-1]", "[working-capital-9]", None, "not among"),
+        ("[working-capital-1]", "[working-capital-1, green-1]", "products:", "neither ships"),
+        ("[working-capital-1]", "[]", "products:", "`products`"),
+        ("kind: turnover", "kind: turnovers", "kind:", "turnovers"),
+        ("kind: turnover", "kind: platform\n  unsettled_rate: 1", "unsettled_rate", "not a key"),
+        ("band: C\n  # Share", "band: F\n  # Share", "worst_band: F", "`opening.worst_band`"),
         ("pre_approved: true", "pre_approved: 1", "pre_approved:", "`opening.pre_approved`"),
         ("override_days: 30", "] # here", "# here", "not YAML"),
-        ("expiry_days: 365", "expiry_days: &a 365\nx: *a", "x: *a", "alias"),
-        ("expiry_days: 365", "expiry_days: !!python/name:os.system 1", "expiry_days", "read"),
-        ("expiry_days: 365", "expiry_days: !!int x", "expiry_days", "read"),
-        ("expiry_days: 365", "? [a]\n: 1", "? [a]", "not a name"),
+        ("override_days: 30", "override_dayz: 30", "override_dayz", "not a key of a policy"),
+        ("term_days: 365", "term_days: &a 365\nx: *a", "x: *a", "alias"),
+        ("term_days: 365", "term_days: !!python/name:os.system 1", "term_days", "read"),
+        ("term_days: 365", "term_days: !!int x", "term_days", "read"),
+        ("term_days: 365", "? [a]\n: 1", "? [a]", "not a name"),
     ],
 )
 def test_what_is_wrong_is_refused_with_line_and_key(
@@ -123,3 +129,34 @@ def test_bands_compare_by_risk_and_no_history_is_never_good_enough() -> None:
     assert band_at_least("A", "C") and band_at_least("C", "C")
     assert not band_at_least("D", "C")
     assert not band_at_least("insufficient_history", "E")
+
+
+def test_a_bundle_takes_what_the_policy_names_from_what_ships_and_only_that() -> None:
+    head = documents(TEXT)[0][1]
+    assert bundle(head, PRODUCTS) == TEXT
+    assert bundle(TEXT, PRODUCTS) == TEXT
+    with pytest.raises(PolicyError, match="neither ships nor comes with the policy"):
+        load_policy(head)
+
+
+def test_a_product_of_one_s_own_goes_before_the_shipped_one_of_its_version() -> None:
+    own = TEXT.replace("months: 1.0", "months: 0.3")
+    assert bundle(own, PRODUCTS) == own
+
+
+def test_a_product_that_stands_twice_or_another_version_of_its_name_is_refused() -> None:
+    product = documents(TEXT)[1][1]
+    with pytest.raises(PolicyError, match="stands twice"):
+        load_policy(f"{TEXT}---\n{product}")
+    second = PRODUCTS["working-capital-2"]
+    both = TEXT.replace("[working-capital-1]", "[working-capital-1, working-capital-2]")
+    with pytest.raises(PolicyError, match="another version of product"):
+        load_policy(f"{both}---\n{second}")
+
+
+def test_a_margin_is_asked_only_of_products_with_a_price() -> None:
+    strict = policy_text("working-capital-2.yaml").replace(
+        "override_days: 14", "override_days: 14\nminimum_margin: 0.01"
+    )
+    with pytest.raises(PolicyError, match="has no `pricing`"):
+        load_policy(strict)

@@ -111,6 +111,7 @@ def limit_change(number: int, **over: object) -> LimitChange:
         "reasons": reasons(),
         "causes": [f"e-{number}"],
         "approval": "automatic",
+        "state": "sent",
         "funders": [FunderShare(funder="own", limit_minor=1_500_000)],
         **VERSIONS,
         **over,

@@ -166,6 +166,28 @@ def test_a_published_policy_is_kept_and_activated_everywhere_by_its_digest(
         assert line["digest"] == content_digest(text.encode())
 
 
+def test_a_policy_that_names_shipped_products_is_kept_with_their_texts(
+    intake: Intake, make_event: Make, to_record: ToRecord
+) -> None:
+    whole = builtin_policy("portfolio-1.yaml")
+    alone = whole.split("\n---\n")[0]
+    event = make_event("policy.publish", "*", actor="ann", document=alone)
+    intake.take(to_record(event), NOW_MS)
+    (kept,) = [o for o in intake.flush() if o.topic == topics.POLICIES]
+    assert kept.value == whole.encode()
+
+
+def test_a_lease_reaches_every_partition_which_takes_its_own(
+    intake: Intake, make_event: Make, to_record: ToRecord
+) -> None:
+    lease = {"budget_id": "portfolio.cuts.CNY", "partition": 2, "amount_minor": 5, "day": 1}
+    event = make_event("budget.leased", "*", currency="CNY", **lease)
+    intake.take(to_record(event), NOW_MS)
+    lines = log_lines(intake.flush())
+    assert sorted(lines) == [0, 1, 2, 3]
+    assert all(line["partition"] == 2 for (line,) in lines.values())
+
+
 def test_a_policy_with_an_error_is_refused_with_the_reason(
     intake: Intake, make_event: Make, to_record: ToRecord
 ) -> None:

@@ -110,7 +110,7 @@ def explain(
 
 
 def _start(file: Path) -> Genesis:
-    text = _text_of(file)
+    text = text_of(file)
     try:
         load_rules(text)
     except RulesError as error:
@@ -119,7 +119,7 @@ def _start(file: Path) -> Genesis:
 
 
 def _checked(file: Path) -> dict[str, Any]:
-    text = _text_of(file)
+    text = text_of(file)
     found = faults(text)
     shown: dict[str, Any] = {
         "file": str(file),
@@ -132,7 +132,8 @@ def _checked(file: Path) -> dict[str, Any]:
     return shown
 
 
-def _text_of(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """The text of a file. Raises ``ConfigurationError`` where it is none."""
     try:
         return file.read_text("utf-8")
     except UnicodeDecodeError as error:

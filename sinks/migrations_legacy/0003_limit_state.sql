@@ -1,0 +1,3 @@
+-- Whether a change moved the limit, was proposed or withdrawn; all moved it before there were proposals.
+ALTER TABLE limit_changes ADD COLUMN
+    state String DEFAULT 'sent' AFTER approval;

@@ -1,0 +1,1 @@
+"""What merchants can carry, by kind of capacity."""
