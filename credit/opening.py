@@ -10,7 +10,7 @@ from credit.changes import DAY_MS, Case, Changed, change_line
 from credit.fields import band_at_least
 from credit.lines import Line, line_id_of
 from credit.product import Amounts, Product
-from credit.reasons import favourable, money_reason, plain_reason
+from credit.reasons import REASONS_MAX, favourable, money_reason, plain_reason, principal
 from credit.targets import Bound, capacity_reason, raise_bound, target_minor
 from detectors.assess import Verdict
 from features.catalogue import INDEX
@@ -120,7 +120,7 @@ def decline(
         line = unopened(case, application.currency)
     applied = money_reason("applied_amount", application.currency, application.amount_minor)
     against = reasons or [plain_reason("capacity_unknown")]
-    return change_line(case, line, "decline", 0, [*against[:5], applied])
+    return change_line(case, line, "decline", 0, [*principal(against)[: REASONS_MAX - 1], applied])
 
 
 def unopened(case: Case, currency: str) -> Line:

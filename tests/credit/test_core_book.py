@@ -219,7 +219,7 @@ def test_a_line_of_the_book_comes_back_from_its_bytes() -> None:
 
 
 def test_a_limit_change_of_tideline_is_an_instruction() -> None:
-    sent = msgspec.convert(example(LimitChange), LimitChange)
+    sent = msgspec.convert({**example(LimitChange), "state": "sent"}, LimitChange)
     read = decode_instruction(encode(sent))
     assert (read.line_id, read.version, read.new_limit_minor) == (
         sent.line_id,
