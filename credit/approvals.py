@@ -7,7 +7,7 @@ from credit.changes import Case, Changed, change_line, withdraw
 from credit.lines import Line
 from credit.policy import Policy
 from credit.product import Amounts
-from credit.reasons import plain_reason, said_reason
+from credit.reasons import REASONS_MAX, plain_reason, said_reason
 from schemas.outputs import LimitChange
 
 
@@ -61,7 +61,7 @@ def approve(case: Case, line: Line, actor: str, reason: str) -> tuple[Line, list
         structs.replace(line, **state),
         pending.action,
         limit,
-        [*pending.reasons[:5], said_reason("approved", reason)],
+        [*pending.reasons[: REASONS_MAX - 1], said_reason("approved", reason)],
         approval="granted",
         actor=actor,
         expires_at=pending.expires_at,
