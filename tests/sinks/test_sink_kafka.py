@@ -279,13 +279,13 @@ def test_wiring_on_the_mock_cluster(tmp_path: Path) -> None:
     sink = Sink(settings, engine, metrics, health)
     deadline = time.monotonic() + 60
     total = 0
-    while total < 800:
+    while total < 200 * len(topics.OUTPUT_TOPICS):
         total += sink.run_once()
         assert time.monotonic() < deadline
     assert health.readiness() == (True, {})
     sink.close()
     health.stop()
-    assert sum(stored(engine).values()) == len(stored(engine)) == 800
+    assert sum(stored(engine).values()) == len(stored(engine)) == 200 * len(topics.OUTPUT_TOPICS)
     for table, column in ID_COLUMNS.values():
         assert engine.query(f"SELECT uniqExact({column}) AS n FROM {table}") == [{"n": 200}]
     engine.close()
