@@ -94,7 +94,7 @@ def test_a_healthy_merchant_fires_nothing() -> None:
 
 
 def test_disputes_alone_fire_too() -> None:
-    (hit,) = evaluate(BOOK, vector_of(dispute_share_28d=0.012), "retail")
+    (hit,) = evaluate(BOOK, vector_of(dispute_share_28d=0.025), "retail")
     assert (hit.kind, hit.severity) == ("refunds_and_disputes", "warning")
     assert [reason.code for reason in hit.reasons] == ["dispute_share"]
 
