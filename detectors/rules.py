@@ -68,9 +68,10 @@ class Rule(Struct, frozen=True, kw_only=True):
     """One sentinel.
 
     ``feeds`` names what it needs, ``segments`` those that it applies to (None = all), ``yields_to``
-    kinds that say the same better, ``unless`` groups of tests each of which excuses the condition. The condition must have been met for ``persistence_hours`` of
-    event time before the rule fires; after an episode closed, no other of its kind opens for
-    ``cool_down_days`` unless it is more severe.
+    kinds that say the same better, ``unless`` groups of tests that each excuse the condition. The
+    condition must have been met for ``persistence_hours`` of event time before the rule fires;
+    after an episode closed, no other of its kind opens for ``cool_down_days`` unless it is more
+    severe.
     """
 
     kind: str
@@ -117,7 +118,8 @@ class RuleBook:
     """A version of the rules, ready to be evaluated. Never changed after it is made.
 
     ``firing`` tells the vectors on which the condition of any rule is met, whatever the segment
-    and the exceptions: nothing fires on any other. Equal severities are reported in the order of ``rules``.
+    and the exceptions: nothing fires on any other. Equal severities are reported in the order of
+    ``rules``.
     """
 
     def __init__(self, version: str, rules: Iterable[Rule]) -> None:

@@ -127,7 +127,10 @@ PLANTED: dict[str, Planted] = {
         "turnover_change_28d_ratio": 0.72,
         **{"turnover_year_ratio": 0.6, "turnover_28d_peer_percentile": 0.3},
     },
-    "sales_level_fell": {"sales_fall_cusum_score": 26, "turnover_change_28d_ratio": 0.7},
+    "sales_level_fell": {
+        **{"sales_fall_cusum_score": 26, "turnover_change_28d_ratio": 0.7},
+        **{"turnover_year_ratio": 0.7, "turnover_28d_peer_percentile": 0.3},
+    },
     "sales_rank_fall": {"turnover_28d_peer_percentile": 0.03, "turnover_28d_minor": 480_000},
     "sales_burst": {
         "sales_burst_24h_ratio": 6,
