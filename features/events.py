@@ -67,7 +67,7 @@ def _receive(r: Any, settled: int, credited: int) -> None:
 
 @inner
 def _correct(r: Any, g: Any, e: Any, day: int, ordered: int) -> None:
-    """A cancellation, refund or void, on the ``day`` of its original; ``ordered`` as told, or -1."""
+    """A cancellation, refund or void, on the ``day`` of its original (``ordered``, or -1)."""
     amount = _money(r, g, e)
     held = day > r.head // 24 - lay.DAYS
     if e.kind == kinds.INVOICE_VOIDED:
