@@ -157,11 +157,12 @@ def test_the_season_the_market_and_few_sales_excuse_a_fall_where_they_are_known(
     assert [hit.kind for hit in hits] == (["sales_collapse"] if fires else [])
 
 
-def test_few_sales_do_not_excuse_a_fall_to_a_fifth() -> None:
-    vector = vector_of(
-        turnover_28d_minor=150_000, turnover_7d_minor=20_000, sale_size_28d_minor=50_000
-    )
-    assert [hit.kind for hit in evaluate(BOOK, vector, "retail")] == ["sales_collapse"]
+@pytest.mark.parametrize(("month", "size"), [(150_000, 100_000), (340_000, 80_000)])
+def test_few_sales_do_not_excuse_a_deeper_fall(month: float, size: float) -> None:
+    fall = {"turnover_28d_minor": month, "turnover_7d_minor": 20_000}
+    hits = evaluate(BOOK, vector_of(**fall, sale_size_28d_minor=size), "retail")
+    assert [hit.kind for hit in hits] == ["sales_collapse"]
+    assert evaluate(BOOK, vector_of(**HALVED, sale_size_28d_minor=size), "retail") == []
 
 
 DRAIN = {"outflow_to_inflow_28d_ratio": 1.6, "inflow_change_14d_ratio": 0.6}
