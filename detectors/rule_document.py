@@ -17,7 +17,8 @@ by `tideline rules --markdown` from the rule file that ships with Tideline. \
 with one merchant's numbers, `tideline rules check FILE…` checks a rule file.
 
 - A condition is met when all of the evidence and all tests of one level are met; a feature \
-that is not available meets no test, so that a missing feed fires nothing.
+that is not available meets no test, so that a missing feed fires nothing. It is not met while all \
+tests of one exception (*unless*) are met; what is not available excuses nothing.
 - The rule fires once its condition has lasted: it was met at every assessment for that time \
 (event time). A merchant is assessed at least at the close of each day with business.
 - An open episode clears when its hold is no longer met. Once it closed, no other of its kind \
@@ -106,6 +107,8 @@ def _section(rule: Rule) -> str:
     if rule.evidence:
         lines.append(f"- evidence: {_all(rule.evidence)}")
     lines += [f"- {level.severity}: {_level(level)}" for level in rule.levels]
+    if rule.unless:
+        lines.append(f"- unless: {'; or '.join(_all(tests) for tests in rule.unless)}")
     lines.append(f"- hold: {'; or '.join(_all(tests) for tests in rule.hold)}")
     lines.append(f"- needs: {', '.join(rule.feeds)}")
     if rule.segments is not None:

@@ -60,7 +60,10 @@ class FileLevel(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
 
 class FileRule(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """One rule; see ``detectors.rules.Rule``. ``hold`` has groups: one that is met is enough."""
+    """One rule; see ``detectors.rules.Rule``.
+
+    ``hold`` and ``unless`` have groups: one that is met is enough.
+    """
 
     kind: Kind
     family: Family
@@ -72,6 +75,7 @@ class FileRule(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     evidence: Annotated[tuple[FileTest, ...], Meta(max_length=16)] = ()
     levels: Annotated[tuple[FileLevel, ...], Meta(min_length=1, max_length=16)]
     hold: Annotated[tuple[Tests, ...], Meta(min_length=1, max_length=16)]
+    unless: Annotated[tuple[Tests, ...], Meta(max_length=16)] = ()
     yields_to: tuple[Kind, ...] = ()
     persistence_hours: Annotated[int, Meta(ge=0, le=24 * 92)] = 0
     cool_down_days: Annotated[int, Meta(ge=0, le=366)] = 0

@@ -44,6 +44,7 @@ def _rule(rule: FileRule) -> Rule:
         yields_to=rule.yields_to,
         persistence_hours=rule.persistence_hours,
         cool_down_days=rule.cool_down_days,
+        unless=tuple(_checks(tests) for tests in rule.unless),
     )
 
 

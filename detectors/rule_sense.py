@@ -51,7 +51,8 @@ def _all_tests(rule: FileRule, at: Path) -> Iterator[tuple[Path, FileTest]]:
     for number, level in enumerate(rule.levels):
         where = (*at, "levels", str(number))
         groups += [((*where, "tests"), level.tests), ((*where, "given"), level.given)]
-    groups += [((*at, "hold", str(n)), tests) for n, tests in enumerate(rule.hold)]
+    for name, many in (("hold", rule.hold), ("unless", rule.unless)):
+        groups += [((*at, name, str(number)), tests) for number, tests in enumerate(many)]
     for path, tests in groups:
         for number, test in enumerate(tests):
             yield (*path, str(number)), test

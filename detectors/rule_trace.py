@@ -45,7 +45,7 @@ class LevelSeen(Struct, kw_only=True, frozen=True):
 class RuleSeen(Struct, kw_only=True, frozen=True):
     """One rule at one time.
 
-    ``severity`` is that of the highest level met, whatever the evidence; ``met_since`` when the
+    ``severity`` is that of the highest level met where the condition is; ``met_since`` when the
     condition was first seen met and ``fires_at`` when it will have lasted, for rules that wait
     (epoch milliseconds).
     """
@@ -58,6 +58,7 @@ class RuleSeen(Struct, kw_only=True, frozen=True):
     evidence: tuple[CheckSeen, ...]
     levels: tuple[LevelSeen, ...]
     hold: tuple[tuple[CheckSeen, ...], ...]
+    unless: tuple[tuple[CheckSeen, ...], ...] = ()
 
 
 def trace(
@@ -127,6 +128,7 @@ def _seen(
             for level in rule.levels
         ),
         hold=tuple(_tests(tests, vector) for tests in rule.hold),
+        unless=tuple(_tests(tests, vector) for tests in rule.unless),
     )
 
 

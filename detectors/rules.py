@@ -3,7 +3,8 @@
 A rule's condition is met when all tests of its ``evidence`` and all tests of one of its ``levels``
 are met. It fires once that has lasted for its persistence. An open episode of its kind clears by
 ``hold``, whose thresholds are lower (hysteresis). A test on a feature that is not available is not
-met: a missing feed never fires a rule.
+met: a missing feed never fires a rule. ``unless`` are exceptions: the condition is not met while
+all tests of one of them are, so that what is not known (last year, peers) excuses nothing.
 
 The rules themselves are a versioned rule file (``detectors.rule_file``, shipped under
 ``detectors/rulebooks``). Two principles hold for the shipped ones:
@@ -67,9 +68,10 @@ class Rule(Struct, frozen=True, kw_only=True):
     """One sentinel.
 
     ``feeds`` names what it needs, ``segments`` those that it applies to (None = all), ``yields_to``
-    kinds that say the same better. The condition must have been met for ``persistence_hours`` of
-    event time before the rule fires; after an episode closed, no other of its kind opens for
-    ``cool_down_days`` unless it is more severe.
+    kinds that say the same better, ``unless`` groups of tests that each excuse the condition. The
+    condition must have been met for ``persistence_hours`` of event time before the rule fires;
+    after an episode closed, no other of its kind opens for ``cool_down_days`` unless it is more
+    severe.
     """
 
     kind: str
@@ -85,6 +87,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     yields_to: tuple[str, ...]
     persistence_hours: int
     cool_down_days: int
+    unless: tuple[tuple[Check, ...], ...] = ()
 
     @property
     def persistence_ms(self) -> int:
@@ -108,13 +111,15 @@ class PlacedRule(NamedTuple):
     evidence: Placed
     levels: tuple[tuple[Level, Placed], ...]
     hold: tuple[Placed, ...]
+    unless: tuple[Placed, ...]
 
 
 class RuleBook:
     """A version of the rules, ready to be evaluated. Never changed after it is made.
 
-    ``firing`` tells the vectors on which the condition of any rule is met, whatever the segment:
-    nothing fires on any other. Equal severities are reported in the order of ``rules``.
+    ``firing`` tells the vectors on which the condition of any rule is met, whatever the segment
+    and the exceptions: nothing fires on any other. Equal severities are reported in the order of
+    ``rules``.
     """
 
     def __init__(self, version: str, rules: Iterable[Rule]) -> None:
@@ -125,6 +130,7 @@ class RuleBook:
                 place(rule.evidence),
                 tuple((level, place((*level.given, *level.tests))) for level in rule.levels),
                 tuple(place(tests) for tests in rule.hold),
+                tuple(place(tests) for tests in rule.unless),
             )
             for rule in rules
         }

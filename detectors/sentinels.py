@@ -78,7 +78,7 @@ def _met(placed: PlacedRule, vector: Sequence[float], currency: Currency) -> Hit
     if not are_met(placed.evidence, vector):
         return None
     met = [level for level, tests in placed.levels if are_met(tests, vector)]
-    if not met:
+    if not met or any(are_met(tests, vector) for tests in placed.unless):
         return None
     severity = max((level.severity for level in met), key=SEVERITY_RANK.__getitem__)
     features = dict.fromkeys(

@@ -56,10 +56,13 @@ arrive.
 - *Open deliveries*, amounts by day (short ring): a delivery with an amount (above 0, in the
   merchant's currency) adds it on the day of its ``ordered_at`` (else its own); a settlement takes
   its amount off the day of its ``ordered_at`` where that is given and held, the rest of it (all of
-  it where not given) off the oldest days that have any; what is left then is dropped.
+  it where not given) off the oldest days that have any; what is left then is dropped. So does a
+  refund, which a platform keeps back from its next settlement.
 - *Open invoices*, amounts by week (week ring): an issued invoice adds, a void takes off its
-  original's week, money that comes in (credited, settled) takes off the oldest weeks that have any.
-  A week never goes below 0.
+  original's week, money that comes in takes off the oldest weeks that have any. A week never goes
+  below 0. *Money that comes in* is the larger of the sums of settled and credited that arrived
+  since the head entered its period, as a settlement to an account that is seen is one payment and
+  told twice: each takes off what it adds to that.
 - *Dispute lag*: the mean of day of dispute - day of ``ordered_at`` (within 0-60) over the disputes
   that give it, 0 without one, in parts of 1/1,024 day: the nth in order of arrival adds (its lag -
   mean) / min(n, 16), rounded down, so that it decays; read in whole days, a half rounded up. Of the

@@ -44,8 +44,15 @@ def _money(r: Any, g: Any, e: Any) -> int:
 
 
 @inner
-def _receive(r: Any, amount: int) -> None:
-    """Take money that came in off the oldest weeks of open invoices."""
+def _receive(r: Any, settled: int, credited: int) -> None:
+    """Take money that came in off the oldest weeks of open invoices.
+
+    A settlement that is also seen on the account is one payment: each takes off what it adds to
+    the larger of the two sums of the period.
+    """
+    before = r.settled_ahead
+    r.settled_ahead += settled - credited
+    amount = credited + max(r.settled_ahead, 0) - max(before, 0)
     if not r.seen & lay.HAS_ISSUED:
         return
     head = week_of(r.head // 24)
@@ -59,8 +66,8 @@ def _receive(r: Any, amount: int) -> None:
 
 
 @inner
-def _correct(r: Any, g: Any, e: Any, day: int) -> None:
-    """A cancellation, refund or void, on the ``day`` of its original."""
+def _correct(r: Any, g: Any, e: Any, day: int, ordered: int) -> None:
+    """A cancellation, refund or void, on the ``day`` of its original (``ordered``, or -1)."""
     amount = _money(r, g, e)
     held = day > r.head // 24 - lay.DAYS
     if e.kind == kinds.INVOICE_VOIDED:
@@ -80,6 +87,8 @@ def _correct(r: Any, g: Any, e: Any, day: int) -> None:
         if e.kind == kinds.ORDER_REFUNDED:
             add_short(r, lay.REFUNDED, day, amount)
             placed = add_week(r, lay.WEEK_REFUNDS, day, amount, -1)
+            # The platform pays it back out of what it has still to settle.
+            settle_deliveries(r, ordered, amount)
         else:
             bump_short(r, g, lay.CANCELS, day)
             placed = add_week(r, lay.WEEK_ORDERS, day, -amount, 1)
@@ -142,12 +151,12 @@ def _flow(r: Any, g: Any, e: Any, day: int, ordered: int) -> None:
         add_inflow(r, lay.SETTLED, day, amount)
         add_week(r, lay.WEEK_SETTLED, day, amount, 0)
         settle_deliveries(r, ordered, amount)
-        _receive(r, amount)
+        _receive(r, amount, 0)
         return
     r.seen |= lay.HAS_ACCOUNT
     if e.kind == kinds.CREDITED:
         add_inflow(r, lay.MONEY_IN, day, amount)
-        _receive(r, amount)
+        _receive(r, 0, amount)
     else:
         add_short(r, lay.MONEY_OUT, day, amount)
     if own and e.flags & HAS_BALANCE:
@@ -322,7 +331,7 @@ def apply(r: Any, g: Any, e: Any, feed: int) -> bool:
     elif kinds.SETTLEMENT <= kind <= kinds.DEBITED:
         _flow(r, g, e, day, ordered)
     elif kind == kinds.ORDER_CANCELLED or kind == kinds.ORDER_REFUNDED:
-        _correct(r, g, e, day if ordered < 0 else ordered)
+        _correct(r, g, e, day if ordered < 0 else ordered, ordered)
         if kind == kinds.ORDER_CANCELLED and (e.promised_at >= 0 or r.seen & lay.ORDERS_PROMISE):
             close_promise(r, e.promised_at, True)
     elif kind == kinds.INVOICE_RECEIVED:
@@ -333,7 +342,7 @@ def apply(r: Any, g: Any, e: Any, feed: int) -> bool:
     elif kind == kinds.INVOICE_VOIDED or kind == kinds.PURCHASE_VOIDED:
         issued = day if e.issued_at < 0 else min(day, e.issued_at // lay.DAY_MS)
         if kind == kinds.INVOICE_VOIDED:
-            _correct(r, g, e, issued)
+            _correct(r, g, e, issued, -1)
         else:
             add_short(r, lay.PURCHASED, issued, -_money(r, g, e))
     elif kind == kinds.ORDER_DISPUTED:

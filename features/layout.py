@@ -122,6 +122,7 @@ ROW = np.dtype(
         ("end_ms", "i8"),
         ("total_orders", "i8"),
         ("total_invoices", "i8"),
+        ("settled_ahead", "i8"),
         ("hour_minor", "i8", (HOURS,)),
         ("net_orders", "i8", (DAYS,)),
         ("net_invoices", "i8", (DAYS,)),
@@ -163,7 +164,8 @@ Rings are indexed by UTC hour, day or week number modulo their length; bits of `
 ``sensor`` by day modulo 96 and 64. ``head`` is the hour of the head. ``named``, ``fresh`` and
 ``bitmap`` are [side, this period or the one before]. ``listed`` are day numbers plus 1 in
 ascending order, 0 for a free place. ``old_inflow`` holds settled + credited of the days before
-those of the short ring. ``dispute_lag`` is the mean lag of ``dispute_lags`` disputes (see
+those of the short ring. ``settled_ahead`` is settled - credited since the head entered its period.
+``dispute_lag`` is the mean lag of ``dispute_lags`` disputes (see
 ``events``).
 """
 

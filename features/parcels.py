@@ -101,7 +101,7 @@ def deliver_amount(r: Any, day: int, ordered: int, amount: int) -> None:
 
 @inner
 def settle_deliveries(r: Any, ordered: int, amount: int) -> None:
-    """Take a settlement off the day of its order, and the rest off the oldest days."""
+    """Take a settlement or refund off the day of its order, the rest off the oldest days."""
     if not r.seen & lay.HAS_DELIVERED:
         return
     head = r.head // 24

@@ -162,6 +162,7 @@ def _turn_weeks(r: Any, before: int, week: int) -> None:
 @inner
 def _turn_periods(r: Any, periods: int) -> None:
     halvings = min(periods, 62)
+    r.settled_ahead = 0
     for side in range(2):
         for byte in range(lay.BITS // 8):
             r.bitmap[side, 1, byte] = r.bitmap[side, 0, byte] if periods == 1 else 0

@@ -94,6 +94,8 @@ def _lines(found: Explained, seen: RuleSeen) -> Iterator[str]:
         yield f"  {level.severity}: {_MARK[level.met]}"
         for check in level.tests:
             yield f"    {_check(found, check)}"
+    for checks in seen.unless:
+        yield f"  unless: {'; '.join(_check(found, check) for check in checks)}"
     if seen.verdict == "holds":
         for checks in seen.hold:
             yield f"  hold: {'; '.join(_check(found, check) for check in checks)}"

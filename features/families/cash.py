@@ -11,7 +11,7 @@ _SETTLE = (
     "invoice.voided",
 )
 _SETTLEMENT = ("settlement.received",)
-_DELIVERED = ("shipment.delivered", "settlement.received")
+_DELIVERED = ("shipment.delivered", "settlement.received", "order.refunded")
 _IN = ("account.credited",)
 _OUT = ("account.debited",)
 _BOTH = ("account.credited", "account.debited")
@@ -58,7 +58,7 @@ FEATURES: tuple[Feature, ...] = (
         label_zh="已签收未结算金额",
         cold_start="NaN until the first delivery with an amount",
         types=_DELIVERED,
-        feeds=("logistics", "payments"),
+        feeds=("logistics", "payments", "transactions"),
         transform="log1p",
     ),
     Feature(
@@ -72,7 +72,7 @@ FEATURES: tuple[Feature, ...] = (
         label_zh="签收超过两周未结算金额",
         cold_start="NaN until the first delivery with an amount",
         types=_DELIVERED,
-        feeds=("logistics", "payments"),
+        feeds=("logistics", "payments", "transactions"),
         transform="log1p",
     ),
     Feature(

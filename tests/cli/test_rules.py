@@ -46,7 +46,7 @@ def test_a_check_passes_good_files_and_ends_with_two_on_bad_ones(tmp_path: Path)
     done = tideline("rules", "check", "--json", "bad.yaml", cwd=tmp_path)
     assert done.returncode == 2
     (file,) = json.loads(done.stdout)["files"]
-    assert [fault["line"] for fault in file["faults"]] == [14, 29, 31]
+    assert [fault["line"] for fault in file["faults"]] == [14, 33, 35]
 
 
 @pytest.mark.parametrize(

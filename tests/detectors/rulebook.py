@@ -113,7 +113,11 @@ ORDINARY: dict[str, float] = {
 Planted = dict[str, float]
 PLANTED: dict[str, Planted] = {
     "sales_silence": {"silence_days": 8},
-    "sales_collapse": {"turnover_28d_minor": 450_000, "turnover_7d_minor": 100_000},
+    "sales_collapse": {
+        "turnover_28d_minor": 450_000,
+        "turnover_7d_minor": 100_000,
+        **{"turnover_year_ratio": 0.45, "turnover_28d_peer_percentile": 0.2},
+    },
     "refunds_and_disputes": {"refund_share_28d": 0.15},
     "overdue_shipments": {"overdue_shipments": 6, "overdue_shipment_share": 0.3},
     "voided_invoices": {"void_share_28d": 0.2},
@@ -121,9 +125,12 @@ PLANTED: dict[str, Planted] = {
     "sales_slide": {
         "turnover_trend_12w_ratio": -0.06,
         "turnover_change_28d_ratio": 0.72,
-        "turnover_year_ratio": 0.6,
+        **{"turnover_year_ratio": 0.6, "turnover_28d_peer_percentile": 0.3},
     },
-    "sales_level_fell": {"sales_fall_cusum_score": 26, "turnover_change_28d_ratio": 0.7},
+    "sales_level_fell": {
+        **{"sales_fall_cusum_score": 26, "turnover_change_28d_ratio": 0.7},
+        **{"turnover_year_ratio": 0.7, "turnover_28d_peer_percentile": 0.3},
+    },
     "sales_rank_fall": {"turnover_28d_peer_percentile": 0.03, "turnover_28d_minor": 480_000},
     "sales_burst": {
         "sales_burst_24h_ratio": 6,
@@ -209,7 +216,10 @@ PLANTED: dict[str, Planted] = {
         "repayment_delay_last_days": 2.5,
     },
     "instalments_missed": {"past_due_count": 2},
-    "drawn_as_sales_fall": {"utilisation": 0.95, "turnover_change_28d_ratio": 0.6},
+    "drawn_as_sales_fall": {
+        **{"utilisation": 0.95, "turnover_change_28d_ratio": 0.6},
+        **{"turnover_year_ratio": 0.6, "turnover_28d_peer_percentile": 0.3},
+    },
     "sensor_silence": {"sensor_silence_days": 11, "sensor_days_28d": 13},
 }
 """Kind -> what differs from ``ORDINARY`` where its lowest level fires, and no other rule."""

@@ -27,6 +27,10 @@ rules:
         tests:
           - {feature: refund_share_28d, ge: 0.2}
           - {feature: refund_share_28d, ge: 2, times: refund_share_usual}
+    unless:
+      - - {feature: loans_settled_count, ge: 9}
+      - - {feature: tenure_days, ge: 900}
+        - {feature: days_past_due, le: 0}
     hold:
       - - {feature: refund_share_28d, ge: 0.1}
     yields_to: [disputes]
@@ -56,8 +60,13 @@ def test_a_file_says_all_of_a_rule() -> None:
     assert rule.applies_to("tea") and not rule.applies_to("retail")
     assert rule.levels[0].tests[1].times == "refund_share_usual"
     assert rule.yields_to == ("disputes",)
+    assert [[test.feature for test in tests] for tests in rule.unless] == [
+        ["loans_settled_count"],
+        ["tenure_days", "days_past_due"],
+    ]
     other = book.rule("disputes")
-    assert other is not None and other.applies_to("retail") and not other.persistence_ms
+    assert other is not None and not other.unless
+    assert other.applies_to("retail") and not other.persistence_ms
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,6 +91,7 @@ _HOLD = "{feature: refund_share_28d, ge: 0.1}"
         (_REFUND, "{feature: refund_shar_28d, ge: 0.2}", None, "did you mean refund_share_28d?"),
         (_REFUND, "{feature: xyzzy, ge: 0.2}", None, "'xyzzy', no feature; `tideline features`"),
         ("times: refund_share_usual", "times: refund_usual", None, "`rules.0.levels.0.tests.1.ti"),
+        ("loans_settled_count, ge", "loans_settled, ge", None, "`rules.0.unless.0.0.feature`"),
         (_REFUND, "{feature: refund_share_28d}", None, "needs either `ge` or `le`"),
         (_REFUND, "{feature: refund_share_28d, ge: 0.2, le: 1}", None, "needs either"),
         (_REFUND, "{feature: refund_share_28d, ge: 20}", None, "is 20, but refund_share_28d"),
@@ -167,7 +177,7 @@ def test_a_multiple_of_what_may_be_nothing_needs_a_floor(op: str) -> None:
 def test_all_that_is_wrong_is_said_at_once() -> None:
     text = SMALL.replace("feature: refund_share_28d, ge: 0.2}", "feature: nothing, ge: 0.2}")
     text = text.replace("dispute_share_28d, ge: 0.02}", "dispute_share_28d, ge: 2}")
-    assert [fault.line for fault in faults(text)] == [14, 29]
+    assert [fault.line for fault in faults(text)] == [14, 33]
 
 
 @pytest.mark.parametrize(

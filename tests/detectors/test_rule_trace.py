@@ -41,6 +41,15 @@ def test_a_rule_that_does_not_fire_names_a_test_that_is_not_met(kind: str) -> No
         assert [test for test in (*found.evidence, *level.tests) if test.met is False]
 
 
+def test_an_exception_that_is_met_is_shown_and_keeps_a_rule_from_firing() -> None:
+    vector = vector_of(ORDINARY, **{**PLANTED["cash_drain"], "balance_runway_days": 50})
+    found = seen("cash_drain", vector=vector)
+    assert found.verdict == "not" and found.severity is None
+    assert any(level.met for level in found.levels)
+    assert [test.met for test in found.unless[0]] == [True]
+    assert not all(test.met for test in seen("cash_drain").unless[0])
+
+
 def test_a_condition_that_has_not_lasted_waits_and_says_until_when() -> None:
     found = seen("sales_slide", met_since={"sales_slide": AT - HOUR_MS})
     assert found.verdict == "waits"

@@ -94,9 +94,104 @@ def test_a_healthy_merchant_fires_nothing() -> None:
 
 
 def test_disputes_alone_fire_too() -> None:
-    (hit,) = evaluate(BOOK, vector_of(dispute_share_28d=0.012), "retail")
+    (hit,) = evaluate(BOOK, vector_of(dispute_share_28d=0.025), "retail")
     assert (hit.kind, hit.severity) == ("refunds_and_disputes", "warning")
     assert [reason.code for reason in hit.reasons] == ["dispute_share"]
+
+
+@pytest.mark.parametrize(
+    ("share", "sales", "fires"),
+    [
+        *[(1 / 38, 38, False), (2 / 60, 60, False), (3 / 60, 60, True), (2 / 200, 200, False)],
+        *[(4 / 200, 200, True), (3 / 333, 333, True), (0.008, 900, False)],
+    ],
+)
+def test_disputes_are_counted_before_their_share_is_judged(share, sales, fires) -> None:
+    vector = vector_of(dispute_share_28d=share, sales_count_28d=sales)
+    assert [hit.kind for hit in evaluate(BOOK, vector, "retail")] == (
+        ["refunds_and_disputes"] if fires else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "sales", "fires"),
+    [(0.3, 25, False), (0.5, 25, True), (0.2, 60, False), (0.3, 60, True), (0.22, 200, True)],
+)
+def test_voids_must_be_out_of_reach_of_chance(share, sales, fires) -> None:
+    vector = vector_of(void_share_28d=share, void_share_usual=0.05, sales_count_28d=sales)
+    assert [hit.kind for hit in evaluate(BOOK, vector, "retail")] == (
+        ["voided_invoices"] if fires else []
+    )
+
+
+HALVED = {"turnover_28d_minor": 450_000, "turnover_7d_minor": 100_000}
+
+
+@pytest.mark.parametrize(
+    ("known", "fires"),
+    [
+        ({}, True),
+        ({"turnover_year_ratio": 0.95}, False),
+        ({"turnover_year_ratio": 0.5}, True),
+        (
+            {
+                "turnover_28d_peer_percentile": 0.58,
+                "turnover_usual_28d_peer_percentile": 0.6,
+            },
+            False,
+        ),
+        (
+            {
+                "turnover_28d_peer_percentile": 0.3,
+                "turnover_usual_28d_peer_percentile": 0.6,
+            },
+            True,
+        ),
+        ({"sale_size_28d_minor": 50_000}, False),
+    ],
+)
+def test_the_season_the_market_and_few_sales_excuse_a_fall_where_they_are_known(
+    known: dict[str, float], fires: bool
+) -> None:
+    hits = evaluate(BOOK, vector_of(**HALVED, **known), "retail")
+    assert [hit.kind for hit in hits] == (["sales_collapse"] if fires else [])
+
+
+@pytest.mark.parametrize(("month", "size"), [(150_000, 100_000), (340_000, 80_000)])
+def test_few_sales_do_not_excuse_a_deeper_fall(month: float, size: float) -> None:
+    fall = {"turnover_28d_minor": month, "turnover_7d_minor": 20_000}
+    hits = evaluate(BOOK, vector_of(**fall, sale_size_28d_minor=size), "retail")
+    assert [hit.kind for hit in hits] == ["sales_collapse"]
+    assert evaluate(BOOK, vector_of(**HALVED, sale_size_28d_minor=size), "retail") == []
+
+
+DRAIN = {"outflow_to_inflow_28d_ratio": 1.6, "inflow_change_14d_ratio": 0.6}
+UNDER_WAY = {"invoices_open_minor": 1_500_000, "invoices_open_8w_minor": 20_000}
+
+
+@pytest.mark.parametrize(
+    ("known", "fires"),
+    [
+        ({}, True),
+        ({"balance_runway_days": 40}, False),
+        (UNDER_WAY, False),
+        ({**UNDER_WAY, "invoices_open_8w_minor": 900_000}, True),
+        ({**UNDER_WAY, "failed_payments_28d": 1}, True),
+    ],
+)
+def test_a_reserve_and_invoices_on_their_way_excuse_a_drain(
+    known: dict[str, float], fires: bool
+) -> None:
+    hits = evaluate(BOOK, vector_of(ORDINARY, **DRAIN, **known), "retail")
+    assert ("cash_drain" in [hit.kind for hit in hits]) is fires
+
+
+def test_a_first_repayment_has_no_mean_to_be_later_than() -> None:
+    late = {"repayment_delay_last_days": 3.0, "repayment_late_share": 1.0}
+    first = vector_of(ORDINARY, **late, repayment_delay_mean_days=3.0)
+    assert evaluate(BOOK, first, "retail") == []
+    later = vector_of(ORDINARY, **late, repayment_delay_mean_days=2.0)
+    assert [hit.kind for hit in evaluate(BOOK, later, "retail")] == ["repayment_slippage"]
 
 
 def test_what_is_usual_for_the_merchant_fires_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 from features.lines import LogLine
 from tests.features.build import at, check, line, probe
 from tests.features.test_families_sales import Case, daily, issued, paid
-from tests.features.test_families_trade import delivered, sent
+from tests.features.test_families_trade import delivered, refunded, sent
 
 
 def settled(day: float, amount: int, **fields: object) -> LogLine:
@@ -67,6 +67,8 @@ CASES: list[Case] = [
     ("delivered_unsettled_minor", 90, [*OPEN, settled(3, 60, ordered_at=at(1)), probe(4)]),
     ("delivered_unsettled_minor", 80, [*OPEN, settled(3, 70, ordered_at=at(0)), probe(4)]),
     ("delivered_unsettled_minor", 0, [*OPEN, settled(3, 999), probe(4)]),
+    ("delivered_unsettled_minor", 30, [*OPEN, settled(3, 90), refunded(3, 30), probe(4)]),
+    ("delivered_unsettled_minor", 80, [*OPEN, refunded(3, 70, ordered_at=at(0)), probe(4)]),
     ("delivered_unsettled_minor", 100, [*OPEN, sent(30), probe(30)]),
     ("delivered_unsettled_minor", None, [delivered(1), probe(2)]),
     ("delivered_unsettled_14d_minor", 50, [*OPEN, probe(14)]),
@@ -98,6 +100,11 @@ CASES: list[Case] = [
     ("invoices_open_minor", 30, [*INVOICES, credited(10, 120), probe(11)]),
     ("invoices_open_minor", 10, [*INVOICES, settled(10, 120), voided(10, 20), probe(11)]),
     ("invoices_open_minor", 100, [*INVOICES, voided(10, 70), probe(11)]),
+    # One payment, told by the platform and a day later by the bank.
+    ("invoices_open_minor", 30, [*INVOICES, settled(12, 120), credited(13, 120), probe(14)]),
+    ("invoices_open_minor", 20, [*INVOICES, credited(12, 130), settled(13, 90), probe(14)]),
+    # The period began on day 12: what came before it is not set against what came after.
+    ("invoices_open_minor", 30, [*INVOICES, settled(11, 60), credited(12, 60), probe(14)]),
     ("invoices_open_minor", None, [paid(0), probe(1)]),
     ("invoices_open_8w_minor", 50, [issued(3, 50), probe(65)]),
     ("invoices_open_8w_minor", 0, [issued(3, 50), probe(64)]),

@@ -36,14 +36,14 @@ RUNWAY_MAX = 365
 
 
 def open_deliveries(history: History) -> Tally:
-    """Amounts delivered and not settled, by day (short ring), played in order of arrival."""
+    """Amounts delivered, neither settled nor refunded, by day (short ring), in order of arrival."""
     held: Tally = {}
     for event in history.events:
         first = event.head - SHORT_HELD + 1
         held = {day: value for day, value in held.items() if day >= first}
         if event.kind == "shipment.delivered" and event.original_day >= first:
             held[event.original_day] = held.get(event.original_day, 0) + event.amount
-        elif event.kind == "settlement.received":
+        elif event.kind in ("settlement.received", "order.refunded"):
             rest = event.amount
             days = sorted(held)
             if event.original_at is not None and event.original_day in held:

@@ -8,6 +8,7 @@ from tests.features.oracle.customers import usual, week_invoices, week_voids
 from tests.features.oracle.history import (
     DAY_MS,
     DAYS_HELD,
+    PERIOD_DAYS,
     PURCHASE_VOIDED,
     SHORT_HELD,
     WEEKS_HELD,
@@ -32,7 +33,11 @@ MARGIN_MIN = Fraction(-10)
 def open_invoices(history: History) -> Tally:
     """Amounts issued and not paid, by week (week ring), played in order of arrival."""
     held: Tally = {}
+    came: dict[str, int] = {}
+    period = 0
     for event in history.events:
+        if event.head // PERIOD_DAYS > period:
+            came, period = {}, event.head // PERIOD_DAYS
         first = week_of(event.head) - WEEKS_HELD + 1
         held = {week: value for week, value in held.items() if week >= first}
         week = week_of(event.original_day)
@@ -41,7 +46,9 @@ def open_invoices(history: History) -> Tally:
         elif event.kind == "invoice.voided" and week in held:
             held[week] = max(held[week] - event.amount, 0)
         elif event.kind in ("account.credited", "settlement.received"):
-            rest = event.amount
+            before = max(came.values(), default=0)
+            came[event.kind] = came.get(event.kind, 0) + event.amount
+            rest = max(came.values()) - before
             for each in sorted(held):
                 taken = min(rest, held[each])
                 held[each] -= taken
