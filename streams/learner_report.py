@@ -231,7 +231,6 @@ def _standings(contest: Contest) -> list[ModelStanding]:
     found = []
     for name, standing in contest.standings().items():
         values = msgspec.structs.asdict(standing)
-        del values["lead_time_days"]  # told by the metrics
         found.append(ModelStanding(name=name, role=_role(name), labels=values.pop("n"), **values))
     return found
 
