@@ -25,6 +25,8 @@ LEAD_IN_S = 10
 OVERDUE_PER_S = 200
 MARK = "late-"
 """Begins the identifier of an overdue instalment; the time of sending (ns) ends it."""
+APPLIED = "applied-"
+"""Begins that of an application for credit."""
 _TIME = b"1111111111111"
 _SENT = b"2222222222222222222"
 """Stand where the time in ms, and the time of sending in ns, will be."""
@@ -44,6 +46,18 @@ def overdue(merchant: str, event_id: str, now_ms: int) -> dict[str, Any]:
     }
 
 
+def application(merchant: str, event_id: str, now_ms: int) -> dict[str, Any]:
+    """A wish for a line: a limit change answers it, a decline is one too."""
+    return {
+        "type": "credit.applied",
+        "event_id": event_id,
+        "merchant_id": merchant,
+        "occurred_at": now_ms,
+        "amount": 500_000,
+        "currency": "CNY",
+    }
+
+
 class Piece(NamedTuple):
     """An encoded event in pieces: between them go the time of sending (instalments), the time."""
 
@@ -53,7 +67,10 @@ class Piece(NamedTuple):
 
 
 def prepare(total: int, merchants: int, rate: int, seconds: int, now_ms: int) -> list[Piece]:
-    """The events to send, in order; every so many is an overdue instalment, each merchant's own."""
+    """The events to send, in order: trade, and each merchant's own instalments and applications.
+
+    Every so many events there is an overdue instalment, and half way to the next an application.
+    """
     every = max(1, rate // OVERDUE_PER_S)
     order = random.Random(4).sample(range(merchants), merchants)
     encode = msgspec.json.Encoder().encode
@@ -61,15 +78,19 @@ def prepare(total: int, merchants: int, rate: int, seconds: int, now_ms: int) ->
     for number, (_, topic, key, fields) in enumerate(
         timed(total, merchants, 3, now_ms, seconds * 1000)
     ):
-        if number % every:
+        if number % every not in (0, every // 2):
             raw = encode({**fields, "occurred_at": int(_TIME)})
             found.append(Piece(topic, key, tuple(raw.split(_TIME))))
             continue
         merchant = f"m{order[number // every % merchants]:06d}"
-        mark = MARK if number >= LEAD_IN_S * rate else "lead-in-"
-        late = overdue(merchant, f"{mark}{number}-{_SENT.decode()}", now_ms)
-        first, rest = encode({**late, "occurred_at": int(_TIME)}).split(_SENT)
-        found.append(Piece(topics.LENDING, merchant.encode(), (first, *rest.split(_TIME))))
+        applies = number % every != 0
+        mark = APPLIED if applies else MARK
+        if number < LEAD_IN_S * rate:
+            mark = f"lead-in-{mark}"
+        make, to = (application, topics.PROFILES) if applies else (overdue, topics.LENDING)
+        event = make(merchant, f"{mark}{number}-{_SENT.decode()}", now_ms)
+        first, rest = encode({**event, "occurred_at": int(_TIME)}).split(_SENT)
+        found.append(Piece(to, merchant.encode(), (first, *rest.split(_TIME))))
     return found
 
 

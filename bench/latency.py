@@ -1,8 +1,9 @@
-"""Delay from publishing an event to reading its alert (read committed), at a chosen rate.
+"""Delay from publishing an event to reading what answers it (read committed), at a chosen rate.
 
 A process of its own (``bench.generator``) publishes at the rate; instalments found long overdue are
 strewn into the trade, and the sentinel of late repayment answers each with an alert and an
-assessment. The identifier of such an event holds when it was handed to the producer.
+assessment; of applications for credit, each is answered by a limit change. The identifier of such
+an event holds when it was handed to the producer.
 """
 
 import json
@@ -18,7 +19,7 @@ import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.cluster import Site, alive, open_site, publish, wait_ready
-from bench.generator import MARK, overdue
+from bench.generator import APPLIED, MARK, overdue
 from bench.workload import DAY_MS, events
 from ops.errors import FatalError
 from ops.kafka import consumer_config, topic_name
@@ -50,7 +51,7 @@ def latency(
         start(f"latency-{role}", ["worker", "--roles", role], own.environment, own.folder)
         for role in roles
     ]
-    delays: dict[str, dict[str, float]] = {"alert": {}, "assessment": {}}
+    delays: dict[str, dict[str, float]] = {"alert": {}, "assessment": {}, "change": {}}
     ended = threading.Event()
     reader = threading.Thread(target=_read, args=(own.settings, delays, ended))
     reader.start()
@@ -76,6 +77,9 @@ def latency(
         "held": catch_up_s < HELD_S and seconds_max_ms[-1] < HELD_S * 1000,
         "alert_ms": alert_ms,
         "assessment_ms": quantiles(list(delays["assessment"].values())),
+        "application_ms": quantiles(
+            [ms for cause, ms in delays["change"].items() if cause.startswith(APPLIED)]
+        ),
         "alert_ms_max_by_second": seconds_max_ms,
     }
 
@@ -123,6 +127,7 @@ def _read(settings: Settings, delays: dict[str, dict[str, float]], ended: thread
     names = {
         topic_name(settings, topics.ALERTS): "alert",
         topic_name(settings, topics.ASSESSMENTS): "assessment",
+        topic_name(settings, topics.LIMIT_CHANGES): "change",
     }
     consumer.assign(
         [TopicPartition(n, p, 0) for n in names for p in range(settings.kafka.partitions)]
@@ -140,7 +145,7 @@ def _read(settings: Settings, delays: dict[str, dict[str, float]], ended: thread
 def note(delays: dict[str, float], value: dict[str, Any], arrived_ns: int) -> None:
     """The delay in ms of the event that caused an output, on its first arrival."""
     for cause in (value.get("evidence") or value.get("causes") or [])[-1:]:
-        if cause.startswith(MARK) and cause not in delays:
+        if cause.startswith((MARK, APPLIED)) and cause not in delays:
             delays[cause] = (arrived_ns - int(cause.rpartition("-")[2])) / 1e6
 
 

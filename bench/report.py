@@ -33,6 +33,11 @@ STAGES = {
     "tick_us": "ticks",
     "total_us": "**whole**",
 }
+DELAYS = {
+    "alert": "event published to alert read",
+    "assessment": "event published to assessment read",
+    "application": "application published to limit change read",
+}
 PIECES = {
     "decode_us": "decode the lines",
     "features_us": "columns and kernel (`FeatureEngine.run`)",
@@ -133,10 +138,10 @@ def _latency(result: dict[str, Any]) -> str:
         sent = f"{_number(row['sent']['events_per_s'])} events/s"
         if not row["held"]:
             sent += " (not held)"
-        for kind in ("alert", "assessment"):
+        for kind, what in DELAYS.items():
             found = row[f"{kind}_ms"]
             figures = (f"{found[q]:,.0f} ms" for q in ("p50", "p99", "p999"))
-            rows.append((f"published to {kind} read, at {sent}", *figures, str(found["count"])))
+            rows.append((f"{what}, at {sent}", *figures, str(found["count"])))
     if rows:
         text += _table(("delay (read committed)", "p50", "p99", "p99.9", "measured"), rows)
     if "takeover_s" in result:

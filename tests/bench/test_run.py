@@ -141,6 +141,7 @@ def test_a_report_shows_every_figure_of_its_result() -> None:
                     "held": False,
                     "alert_ms": delay,
                     "assessment_ms": delay,
+                    "application_ms": delay,
                 }
             ],
             "takeover_s": 6.3,
