@@ -9,13 +9,13 @@ from ops.errors import ConfigurationError
 from ops.settings import Settings, load_settings, privacy_key
 from tideline.service import Service, run_hosts, service
 
-ROLES = ("intake", "scoring")
+ROLES = ("intake", "scoring", "treasury")
 
 
 def worker(
-    roles: Annotated[str, typer.Option(help="intake, scoring, or both")] = "intake,scoring",
+    roles: Annotated[str, typer.Option(help="of intake, scoring, treasury")] = ",".join(ROLES),
 ) -> None:
-    """Run intake and scoring (or one of them), exactly once, until stopped."""
+    """Run intake, scoring and treasury (or some of them), exactly once, until stopped."""
     from streams.model_keys import keyring_of
 
     chosen = [role.strip() for role in roles.split(",") if role.strip()]
@@ -34,11 +34,14 @@ def _host(role: str, process: Service, key: bytes):  # type: ignore[no-untyped-d
     from streams.artifacts import KafkaArtifacts
     from streams.intake_host import IntakeHost
     from streams.scoring_host import ScoringHost
+    from streams.treasury_host import TreasuryHost
 
-    def build() -> IntakeHost | ScoringHost:
+    def build() -> IntakeHost | ScoringHost | TreasuryHost:
         artifacts = KafkaArtifacts(process.settings)
         if role == "intake":
             return IntakeHost(process.settings, process.metrics, artifacts, key)
+        if role == "treasury":
+            return TreasuryHost(process.settings, process.metrics, artifacts)
         beat = partial(process.health.beat, role)
         return ScoringHost(process.settings, process.metrics, artifacts, beat)
 
