@@ -32,6 +32,8 @@ from schemas.outputs import LimitAction
 
 WINDOW_PARTS = 64
 """Parts of the breaker's window: a cut counts until the end of the part in which it leaves."""
+DAYS_KEPT = 32
+"""Days whose budgets are kept; for one that is forgotten nothing is granted or spent any more."""
 BUDGETS_MAX = 4096
 """Leases held; past it the oldest day's are forgotten."""
 
@@ -108,6 +110,8 @@ class Purse(Struct):
         if day <= self.day and policy.version == self.policy:
             return False
         self.day, self.policy = max(day, self.day), policy.version
+        for old in [each for each in self.leases if STANDING < each <= self.day - DAYS_KEPT]:
+            del self.leases[old]
         if not bounds_of(policy):
             return False
         for lease in self.leases.get(STANDING, {}).values():
@@ -130,10 +134,12 @@ class Purse(Struct):
                 if lease.granted_minor > 0 and 2 * lease.left_minor <= lease.granted_minor:
                     self._ask(day, budget, 0)
 
-    def wait(self, wanted: dict[tuple[int, str], int]) -> None:
-        """Ask for what a change that waits lacks."""
+    def wait(self, wanted: dict[tuple[int, str], int], policy: Policy) -> None:
+        """Ask for what a change that waits lacks, unless it is more than there can ever be."""
+        bounds = bounds_of(policy)
         for (day, budget), amount in wanted.items():
-            if amount > max(self._left(day, budget), 0):
+            bound = bounds.get((day == STANDING, budget), 0)
+            if max(self._left(day, budget), 0) < amount <= bound:
                 self._ask(day, budget, amount)
 
     def take_asks(self) -> list[Ask]:

@@ -7,8 +7,10 @@ partitions' words arrive in it.
 **A budget of a day** is what the policy in force there says; where partitions tell several policies
 for one day, the lowest bound of all counts. So a lower budget holds from the place where it is
 first told, a higher one from the next day on. When a day is first told, each partition gets an
-equal share of half of the budget. A partition that has half spent its grants, or has a change that
-waits, gets a further part, and more where the change needs it, until nothing is left. What is
+equal share of half of the budget, or what its largest change waited for on the day before: that
+merchant is perhaps assessed once a day. Who comes first turns with the day, so that a budget which
+is too small for all serves all in turn. A partition that has half spent its grants, or has a change
+that waits, gets a further part, and more where the change needs it, until nothing is left. What is
 granted is never taken back.
 
 **Headroom** of a funder is granted in the same way, but stands: its bound is that of the policies
@@ -20,11 +22,9 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from credit.guardrails import STANDING, bounds_of
+from credit.guardrails import DAYS_KEPT, STANDING, bounds_of
 from credit.policy import Policy
 
-DAYS_MAX = 32
-"""Days that are kept; for one that is forgotten nothing is granted any more."""
 _START_PARTS = 2
 """The first grants of all partitions together are the budget divided by this."""
 _LEAST_PARTS = 20
@@ -45,12 +45,13 @@ class Grant(NamedTuple):
 class Account(Struct):
     """One budget of one day, in minor units; the lists are by partition.
 
-    ``spent_minor`` is what each last told.
+    ``spent_minor`` is what each last told, ``wanted_minor`` the largest change that waited there.
     """
 
     bound_minor: int
     granted_minor: list[int]
     spent_minor: list[int]
+    wanted_minor: list[int]
 
     @property
     def left_minor(self) -> int:
@@ -78,7 +79,7 @@ class Treasury(Struct):
 
     def begin(self, day: int, policy: Policy) -> list[Grant]:
         """A day begins somewhere under a policy: the first grants of what is new by it."""
-        if day < 0 or day <= self.latest - DAYS_MAX:
+        if day < 0 or day <= self.latest - DAYS_KEPT:
             return []
         if policy.version in self.days.get(day, Day()).told:
             return []
@@ -116,13 +117,15 @@ class Treasury(Struct):
             return []
         self._note(day)
         account.spent_minor[partition] = spent_minor
+        account.wanted_minor[partition] = max(wanted_minor, account.wanted_minor[partition])
         under_way = account.granted_minor[partition] - granted_minor
         has = granted_minor - spent_minor + max(under_way, 0)
         if has >= wanted_minor and (wanted_minor or 2 * has > account.granted_minor[partition]):
             return []
         least = max(account.bound_minor // (_LEAST_PARTS * self.partitions), 1)
         part = max(account.left_minor // (_START_PARTS * self.partitions), least)
-        return self._grant(day, budget, account, partition, max(part, wanted_minor - has))
+        grants = self._grant(day, budget, account, partition, max(part, wanted_minor - has))
+        return grants + self._grant_later(day, budget, partition, wanted_minor)
 
     def take_changed(self) -> list[int]:
         """Days that changed since the last call; those that are not in ``days`` were forgotten."""
@@ -152,14 +155,22 @@ class Treasury(Struct):
         if account is not None:
             account.bound_minor = bound if replace else min(bound, account.bound_minor)
             return []
-        nothing = [0] * self.partitions
-        account = held.accounts[budget] = Account(bound, nothing, list(nothing))
+        none = [0] * self.partitions
+        account = held.accounts[budget] = Account(bound, none, list(none), list(none))
         share = bound // (_START_PARTS * self.partitions)
-        return [
-            grant
-            for partition in range(self.partitions)
-            for grant in self._grant(day, budget, account, partition, share)
-        ]
+        waited = self._waited(day, budget) or none
+        grants: list[Grant] = []
+        for place in range(self.partitions):
+            partition = (day + place) % self.partitions
+            wanted = max(share, waited[partition])
+            grants += self._grant(day, budget, account, partition, wanted)
+        return grants
+
+    def _waited(self, day: int, budget: str) -> list[int] | None:
+        """What waited for a budget on the latest day before, by partition."""
+        before = max((each for each in self.days if STANDING < each < day), default=STANDING)
+        account = self.days[before].accounts.get(budget) if STANDING < before else None
+        return None if account is None else account.wanted_minor
 
     def _grant(
         self, day: int, budget: str, account: Account, partition: int, wanted_minor: int
@@ -167,10 +178,19 @@ class Treasury(Struct):
         amount = min(wanted_minor, account.left_minor)
         if amount <= 0:
             return []
+        self._note(day)
         account.granted_minor[partition] += amount
         return [Grant(day, budget, partition, amount, account.granted_minor[partition])]
 
+    def _grant_later(self, day: int, budget: str, partition: int, wanted_minor: int) -> list[Grant]:
+        """What waited on a day that is over may have its turn on the latest."""
+        account = self.days.get(self.latest, Day()).accounts.get(budget)
+        if account is None or not STANDING < day < self.latest:
+            return []
+        has = account.granted_minor[partition] - account.spent_minor[partition]
+        return self._grant(self.latest, budget, account, partition, wanted_minor - has)
+
     def _forget_old(self) -> None:
-        for day in [d for d in self.days if d != STANDING and d <= self.latest - DAYS_MAX]:
+        for day in [d for d in self.days if d != STANDING and d <= self.latest - DAYS_KEPT]:
             del self.days[day]
             self._note(day)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from credit.guardrails import STANDING, Lease, Purse, bounds_of
+from credit.guardrails import DAYS_KEPT, STANDING, Lease, Purse, bounds_of
 from credit.policy import DailyBudget, Guardrails, Policy
 from credit.product import Funder
-from credit.treasury import DAYS_MAX, Day, Grant, Treasury
+from credit.treasury import Day, Grant, Treasury
 from tests.credit.desk import POLICY
 
 CUTS, BANK = "portfolio.cuts.CNY", "funder.exposure.CNY.bank"
@@ -45,10 +45,11 @@ class World:
         self.requests: deque[tuple[str, tuple[object, ...]]] = deque()
         self.spent: dict[tuple[int, str], int] = {}
         self.granted: dict[tuple[int, str], int] = {}
+        self.told = ""
 
     def begin(self, partition: int, day: int, version: str) -> None:
         """An assessment of the day in a partition."""
-        purse = self.purses[partition]
+        purse, self.told = self.purses[partition], version
         if purse.begins(day, self.policies[version]):
             self.requests.append(("begin", (purse.day, version)))
 
@@ -60,7 +61,7 @@ class World:
             purse.spend(wanted)
             self.spent[day, budget] = self.spent.get((day, budget), 0) + amount
         else:
-            purse.wait(wanted)
+            purse.wait(wanted, self.policies[self.told or next(iter(self.policies))])
         self.requests += [("ask", (partition, *ask)) for ask in purse.take_asks()]
         return made
 
@@ -213,12 +214,46 @@ def test_a_partition_that_was_told_nothing_is_left_asks_no_more() -> None:
     world = World(1, [policy("p", 100)])
     world.begin(0, 5, "p")
     world.settle()
-    assert not world.move(0, 5, CUTS, 200)
+    assert world.move(0, 5, CUTS, 50)
     world.settle()
-    for _ in range(2):
-        world.move(0, 5, CUTS, 200)
+    assert not world.move(0, 5, CUTS, 60)
+    world.settle()
+    assert world.treasury.days[5].accounts[CUTS].left_minor == 0
+    world.move(0, 5, CUTS, 60)
+    world.settle()
+    assert not world.move(0, 5, CUTS, 60) and not world.requests
+
+
+def test_more_than_a_day_s_whole_budget_is_not_asked_for() -> None:
+    world = World(1, [policy("p", 100)])
+    world.begin(0, 5, "p")
+    world.settle()
+    assert not world.move(0, 5, CUTS, 101) and not world.requests
+
+
+def test_what_waits_at_the_end_of_a_day_is_granted_on_the_next() -> None:
+    world = World(4, [policy("p", 1000)])
+    world.begin(0, 5, "p")
+    world.settle()
+    assert not world.move(1, 5, CUTS, 600)
+    world.settle()
+    world.begin(0, 6, "p")
+    world.settle()
+    assert world.purses[1].leases[6][CUTS].granted_minor == 600
+    assert not world.move(2, 5, CUTS, 380)
+    world.settle()
+    assert world.purses[2].leases[6][CUTS].left_minor == 150, "all that was left"
+
+
+def test_a_budget_that_is_too_small_for_all_serves_all_in_turn() -> None:
+    world = World(3, [policy("p", 100)])
+    served = set()
+    for day in range(10, 17):
+        world.begin(0, day, "p")
         world.settle()
-    assert not world.move(0, 5, CUTS, 200) and not world.requests
+        served |= {each for each in range(3) if world.move(each, day, CUTS, 90)}
+        world.settle()
+    assert served == {0, 1, 2}
 
 
 def test_a_lower_budget_holds_where_it_is_told_and_a_higher_one_from_the_next_day() -> None:
@@ -244,7 +279,7 @@ def test_headroom_that_waits_comes_when_the_cap_is_raised() -> None:
     world.settle()
     assert not world.move(0, STANDING, BANK, 400)
     world.settle()
-    assert world.granted[STANDING, BANK] == 200
+    assert world.granted[STANDING, BANK] == 100, "400 can never be"
     world.begin(0, 6, "high")
     assert not world.move(0, STANDING, BANK, 400)
     world.settle()
@@ -266,10 +301,10 @@ def test_what_is_given_back_stays_with_the_partition() -> None:
 
 def test_days_that_are_long_past_are_forgotten_and_never_granted_again() -> None:
     world = World(1, VERSIONS)
-    for day in range(DAYS_MAX + 5):
+    for day in range(DAYS_KEPT + 5):
         world.begin(0, day, "high")
         world.settle()
-    assert len([day for day in world.treasury.days if day != STANDING]) == DAYS_MAX
+    assert len([day for day in world.treasury.days if day != STANDING]) == DAYS_KEPT
     assert set(world.saved) == set(world.treasury.days), "what is forgotten is deleted"
     world.restart()
     assert world.treasury.begin(1, VERSIONS[1]) == []

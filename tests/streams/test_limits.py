@@ -19,7 +19,10 @@ from streams.versions import Genesis
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 START_MS = 19_723 * DAY_MS
-LEASED = builtin_policy("portfolio-1.yaml").replace(
+_SHIPPED = builtin_policy("portfolio-1.yaml")
+_BUDGETS = _SHIPPED[_SHIPPED.index("  portfolio:\n") : _SHIPPED.index("  merchant:\n")]
+UNLEASED = _SHIPPED.replace(_BUDGETS, "").replace("exposure_cap_minor: {CNY: 5000000000}", "")
+LEASED = UNLEASED.replace(
     "guardrails:\n",
     "guardrails:\n  portfolio: {raises_minor: {CNY: 3000000}, cuts_minor: {CNY: 3000000}}\n",
     1,
@@ -94,7 +97,7 @@ def alerts(outputs: list[Output]) -> list[Alert]:
 
 def supplier() -> Partition:
     """A merchant with history that applied for a line on its claims."""
-    partition = Partition(builtin_policy("portfolio-1.yaml"))
+    partition = Partition(UNLEASED)
     partition.trade(60, amount=2_000_000)
     partition.feed("merchant.updated", segment="parts")
     assert not partition.money("credit.applied", 50_000_000, product="supply-chain")
