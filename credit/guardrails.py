@@ -118,6 +118,16 @@ class Purse(Struct):
             lease.asked_minor = -1
         return True
 
+    def fill(self, policy: Policy, partitions: int) -> None:
+        """Grant an equal share of all budgets of the day that began, and of headroom.
+
+        Where no treasury is: less than a lease would give where merchants are uneven, never more.
+        """
+        for (stands, budget), bound in bounds_of(policy).items():
+            day = STANDING if stands else self.day
+            lease = self.leases.get(day, {}).get(budget, Lease())
+            self.grant(budget, day, max(bound // partitions - lease.granted_minor, 0))
+
     def fits(self, wanted: dict[tuple[int, str], int]) -> bool:
         """Whether every amount, by day and budget, is there; what gives back always fits."""
         return all(

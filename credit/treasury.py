@@ -169,7 +169,7 @@ class Treasury(Struct):
     def _waited(self, day: int, budget: str) -> list[int] | None:
         """What waited for a budget on the latest day before, by partition."""
         before = max((each for each in self.days if STANDING < each < day), default=STANDING)
-        account = self.days[before].accounts.get(budget) if STANDING < before else None
+        account = self.days[before].accounts.get(budget) if before > STANDING else None
         return None if account is None else account.wanted_minor
 
     def _grant(

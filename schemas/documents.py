@@ -92,6 +92,7 @@ _BOTH_WAYS = frozenset(
         topics.CORE_BOOK,
         topics.BUDGET_REQUESTS,
         topics.TREASURY_STATE,
+        topics.SHADOW_CHECKPOINTS,
     }
 )
 _EXAMPLE_MS = 1_767_225_600_000

@@ -51,6 +51,8 @@ LEARNER_REPORTS = "risk.learner-reports"
 CORE_BOOK = "lending.core-book"
 BUDGET_REQUESTS = "risk.budget-requests"
 TREASURY_STATE = "risk.treasury-state"
+SHADOW_CHANGES = "risk.shadow-changes"
+SHADOW_CHECKPOINTS = "risk.shadow-checkpoints"
 
 INPUT_TOPICS: tuple[str, ...] = (
     TRANSACTIONS,
@@ -203,6 +205,22 @@ CATALOGUE: tuple[Topic, ...] = (
         single_partition=True,
         internal=True,
         description="state of the treasury",
+    ),
+    Topic(
+        name=SHADOW_CHANGES,
+        key="merchant_id",
+        value="LimitChange",
+        retention_ms=90 * DAY_MS,
+        description="what challenger policies would do, by policy_version; nothing obeys it",
+    ),
+    Topic(
+        name=SHADOW_CHECKPOINTS,
+        key="policy/partition/slot/page",
+        value="page (binary)",
+        cleanup="compact",
+        retention_ms=None,
+        internal=True,
+        description="state of challenger policies",
     ),
     Topic(
         name=CORE_BOOK,

@@ -49,7 +49,8 @@ Request = Callable[[BudgetRequest], None]
 class Limits:
     """Keeps the lines of ledgers. ``paused`` and ``guard`` are part of the partition's state.
 
-    ``partition`` is the number of the partition.
+    ``partition`` is the number of the partition. ``share_of`` 0 leaves budgets that span partitions
+    to the treasury; else the partition has that part of each for its own, one of so many.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Limits:
         emit: Emit,
         request: Request,
     ) -> None:
-        self.partition = 0
+        self.partition = self.share_of = 0
         self.paused = False
         self.guard = Guard()
         self._versions = versions
@@ -77,7 +78,9 @@ class Limits:
             self.paused = line.type == "automation.pause"
             if not self.paused:
                 self.guard.breaker.reset()
-        elif line.type == "budget.leased" and line.partition == self.partition:
+        elif (
+            line.type == "budget.leased" and not self.share_of and line.partition == self.partition
+        ):
             day = STANDING if line.day is None else line.day
             self.guard.purse.grant(line.budget_id or "", day, line.amount_minor or 0)
 
@@ -196,11 +199,17 @@ class Limits:
     # --- budgets that span partitions -----------------------------------------------------------
 
     def _begin_day(self, as_of: int) -> None:
-        if self.guard.purse.begins(utc_day(as_of), self._versions.policy):
-            self._request(as_of, day=self.guard.purse.day)
+        policy, purse = self._versions.policy, self.guard.purse
+        if not purse.begins(utc_day(as_of), policy):
+            return
+        if self.share_of:
+            purse.fill(policy, self.share_of)
+        else:
+            self._request(as_of, day=purse.day)
 
     def _ask(self, as_of: int) -> None:
-        for ask in self.guard.purse.take_asks():
+        asks = self.guard.purse.take_asks()
+        for ask in () if self.share_of else asks:
             self._request(
                 as_of,
                 day=None if ask.day == STANDING else ask.day,

@@ -89,10 +89,18 @@ class Header(Struct, kw_only=True):
 
 
 class Scoring:
-    """The processor of one partition. ``position`` is the offset of the next record to process."""
+    """The processor of one partition. ``position`` is the offset of the next record to process.
+
+    ``share_of`` is as in ``streams.limits.Limits``.
+    """
 
     def __init__(
-        self, artifacts: Artifacts, genesis: Genesis, config: EngineConfig | None = None
+        self,
+        artifacts: Artifacts,
+        genesis: Genesis,
+        config: EngineConfig | None = None,
+        *,
+        share_of: int = 0,
     ) -> None:
         self.engine = FeatureEngine(config or EngineConfig())
         self.ledgers: dict[int, Ledger] = {}
@@ -107,6 +115,7 @@ class Scoring:
         self._limits = Limits(
             self._versions, self.engine, self._alerts, self.stats, self._emit, self._request
         )
+        self._limits.share_of = share_of
         self._waiting: dict[int, _Waiting] = {}
         self._vectors = np.empty((_WAITING_MAX, len(NAMES)))
 

@@ -1,4 +1,4 @@
-"""Scoring of all partitions in one process: budgets that span them are leased at definite places."""
+"""Scoring of all partitions in one process: shared budgets are leased at definite places."""
 
 from collections import defaultdict
 from typing import Any
