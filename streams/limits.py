@@ -200,7 +200,8 @@ class Limits:
 
     def _begin_day(self, as_of: int) -> None:
         policy, purse = self._versions.policy, self.guard.purse
-        if not purse.begins(utc_day(as_of), policy):
+        # Most merchants are assessed as their day ends: the next must have its leases by its end.
+        if not purse.begins(utc_day(as_of + 1), policy):
             return
         if self.share_of:
             purse.fill(policy, self.share_of)
