@@ -137,7 +137,7 @@ class Shop:
         other.artifacts = self.artifacts
         other.scoring = Scoring(self.artifacts, genesis())
         other.offset, other.day = self.offset, self.day
-        load(other.scoring, manifest, records, 0)
+        load(other.scoring, manifest, records, Shelf(0))
         return other
 
 
