@@ -87,13 +87,16 @@ class Partitions:
         return outputs
 
     def _lease(self, leases: list[Output]) -> list[Output]:
-        outputs: list[Output] = []
+        """One record for each partition that was granted something."""
+        lines: dict[int, list[bytes]] = {}
         for lease in leases:
             value = lease.value or b""
-            partition = _leased(value).partition
-            outputs += self._run(
-                partition, value, Record(topics.EVENTS, partition, 0, None, value, [], 0)
-            )
+            lines.setdefault(_leased(value).partition, []).append(value)
+        outputs: list[Output] = []
+        for partition, values in sorted(lines.items()):
+            value = b"\n".join(values)
+            record = Record(topics.EVENTS, partition, 0, None, value, [], 0)
+            outputs += self._run(partition, value, record)
         return outputs
 
 

@@ -23,6 +23,11 @@ from streams.scoring_host import HostedPartition, ScoringHost
 ROLE = "shadow"
 
 
+def role_of(version: str) -> str:
+    """The role, and so the group, of a challenger of this version."""
+    return f"{ROLE}-{version}"
+
+
 class ShadowHost(ScoringHost):
     """Hosts scoring under the policy of ``text``; see ``streams.host.Host``.
 
@@ -40,7 +45,7 @@ class ShadowHost(ScoringHost):
         super().__init__(settings, metrics, HeldPolicy(artifacts, text), beat)
         self._start = held_start(genesis(), text)
         self._version = load_policy(text).version
-        self.role = f"{ROLE}-{self._version}"
+        self.role = role_of(self._version)
         self._taken = self._given = 0
 
     def take(self, record: Record, now_ms: int) -> list[Output]:

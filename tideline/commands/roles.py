@@ -62,7 +62,7 @@ def _shadow(roles: str, policy: str | None) -> None:
     """A challenger policy, in a process of its own: its figures are not those of scoring."""
     from streams.artifacts import KafkaArtifacts
     from streams.model_keys import keyring_of
-    from streams.shadow_host import ShadowHost
+    from streams.shadow_host import ShadowHost, role_of
     from tideline.commands.backtest import contenders
 
     if policy is None or roles.strip() != SHADOW:
@@ -76,7 +76,7 @@ def _shadow(roles: str, policy: str | None) -> None:
     with service(settings, SHADOW) as process:
         _check_partitions(settings)
         artifacts = KafkaArtifacts(settings)
-        beat = partial(process.health.beat, SHADOW)
+        beat = partial(process.health.beat, role_of(challenger.name))
         run_hosts(
             process,
             [lambda: ShadowHost(settings, process.metrics, artifacts, challenger.text, beat)],
