@@ -10,7 +10,7 @@ from typing import Any
 from bench import inprocess
 from bench.workload import DAY_MS, START_MS, events
 from features import layout
-from streams.checkpoints import Checkpointer
+from streams.checkpoints import Checkpointer, Shelf
 
 DAYS = 100
 EVENTS_PER_DAY = 4
@@ -32,7 +32,7 @@ def footprint(merchants: int) -> dict[str, Any]:
     known = pages = 0
     for partition, scoring in enumerate(scorings):
         known += len(scoring.engine.index)
-        checkpointer = Checkpointer(scoring, partition)
+        checkpointer = Checkpointer(scoring, Shelf(partition))
         checkpointer.begin()
         while checkpointer.running:
             for output in checkpointer.carry(PORTION_BYTES):

@@ -25,7 +25,7 @@ from ops.errors import FatalError
 from ops.kafka import topic_name
 from ops.settings import Settings
 from schemas import topics
-from streams.checkpoints import latest_manifest
+from streams.checkpoints import Shelf, latest_manifest
 from streams.reading import read_partition, reader
 from tideline.children import Child, start, stop
 
@@ -223,7 +223,7 @@ def _checkpoints(settings: Settings, merchants: int) -> dict[str, Any]:
             for message in read_partition(settings, topics.CHECKPOINTS, partition)
         }
         end += _end_of_log(settings, partition)
-        manifest = latest_manifest(records, partition)
+        manifest = latest_manifest(records, Shelf(partition))
         if manifest is None:
             continue
         position += manifest.position

@@ -6,7 +6,8 @@ and raises (``open``, ``increase``) apart. A freeze takes nothing: it holds mone
 merchant's budget is counted with the merchant. Those of segments and the portfolio span partitions:
 each partition has a *purse* that only ``budget.leased`` lines of its log fill; so scoring stays a
 function of its log, and what is spent never exceeds what was granted. A change that does not fit
-waits, takes nothing, and is decided anew at the next assessment.
+waits, takes nothing, and is decided anew at the next assessment. What a purse lacks, or has half
+spent, it asks for (``Ask``), once until the next grant: ``credit.treasury`` answers with a lease.
 
 **Headroom.** A funder's bound of exposure (``exposure_cap_minor``) is leased in the same way, but
 stands for no day: raises take from it, cuts give back.
@@ -21,6 +22,7 @@ merchants aside: no rule cuts or raises them. They open, freeze and are reviewed
 """
 
 import hashlib
+from typing import NamedTuple
 
 from msgspec import Struct, field
 
@@ -30,6 +32,8 @@ from schemas.outputs import LimitAction
 
 WINDOW_PARTS = 64
 """Parts of the breaker's window: a cut counts until the end of the part in which it leaves."""
+DAYS_KEPT = 32
+"""Days whose budgets are kept; for one that is forgotten nothing is granted or spent any more."""
 BUDGETS_MAX = 4096
 """Leases held; past it the oldest day's are forgotten."""
 
@@ -49,10 +53,14 @@ def budget_id(scope: str, what: str, currency: str, name: str = "") -> str:
 
 
 class Lease(Struct, gc=False):
-    """What was granted of one budget for one day, and what of it is spent, in minor units."""
+    """What was granted of one budget for one day, and what of it is spent, in minor units.
+
+    ``asked_minor`` is the largest move that was asked for since the last grant, -1 if none was.
+    """
 
     granted_minor: int = 0
     spent_minor: int = 0
+    asked_minor: int = -1
 
     @property
     def left_minor(self) -> int:
@@ -60,10 +68,29 @@ class Lease(Struct, gc=False):
         return self.granted_minor - self.spent_minor
 
 
+class Ask(NamedTuple):
+    """What a partition tells of one of its leases, in minor units.
+
+    ``wanted_minor`` is the move that waits for it, 0 where it is merely half spent.
+    """
+
+    day: int
+    budget: str
+    granted_minor: int
+    spent_minor: int
+    wanted_minor: int
+
+
 class Purse(Struct):
-    """The leases of one partition by UTC day and budget; filled by ``budget.leased`` alone."""
+    """The leases of one partition by UTC day and budget; filled by ``budget.leased`` alone.
+
+    ``day`` is the latest that was begun, under ``policy``; ``asking`` what was not yet told.
+    """
 
     leases: dict[int, dict[str, Lease]] = field(default_factory=dict)
+    day: int = -1
+    policy: str = ""
+    asking: list[tuple[int, str, int]] = field(default_factory=list)
 
     def grant(self, budget: str, day: int, amount_minor: int) -> None:
         """Add to a lease of a UTC day (its number, of event time), or of ``STANDING``."""
@@ -73,6 +100,33 @@ class Purse(Struct):
             held = self.leases.setdefault(day, {})
             held[budget] = Lease()
         held[budget].granted_minor += amount_minor
+        held[budget].asked_minor = -1
+
+    def begins(self, day: int, policy: Policy) -> bool:
+        """Whether a day, or a policy within it, is new here and has leased budgets.
+
+        Headroom is asked for anew then: what bounds it may have changed.
+        """
+        if day <= self.day and policy.version == self.policy:
+            return False
+        self.day, self.policy = max(day, self.day), policy.version
+        for old in [each for each in self.leases if STANDING < each <= self.day - DAYS_KEPT]:
+            del self.leases[old]
+        if not bounds_of(policy):
+            return False
+        for lease in self.leases.get(STANDING, {}).values():
+            lease.asked_minor = -1
+        return True
+
+    def fill(self, policy: Policy, partitions: int) -> None:
+        """Grant an equal share of all budgets of the day that began, and of headroom.
+
+        Where no treasury is: less than a lease would give where merchants are uneven, never more.
+        """
+        for (stands, budget), bound in bounds_of(policy).items():
+            day = STANDING if stands else self.day
+            lease = self.leases.get(day, {}).get(budget, Lease())
+            self.grant(budget, day, max(bound // partitions - lease.granted_minor, 0))
 
     def fits(self, wanted: dict[tuple[int, str], int]) -> bool:
         """Whether every amount, by day and budget, is there; what gives back always fits."""
@@ -85,7 +139,37 @@ class Purse(Struct):
         """Take amounts that fit; negative ones are given back."""
         for (day, budget), amount in wanted.items():
             if amount:
-                self.leases.setdefault(day, {}).setdefault(budget, Lease()).spent_minor += amount
+                lease = self.leases.setdefault(day, {}).setdefault(budget, Lease())
+                lease.spent_minor += amount
+                if lease.granted_minor > 0 and 2 * lease.left_minor <= lease.granted_minor:
+                    self._ask(day, budget, 0)
+
+    def wait(self, wanted: dict[tuple[int, str], int], policy: Policy) -> None:
+        """Ask for what a change that waits lacks, unless it is more than there can ever be."""
+        bounds = bounds_of(policy)
+        for (day, budget), amount in wanted.items():
+            bound = bounds.get((day == STANDING, budget), 0)
+            if max(self._left(day, budget), 0) < amount <= bound:
+                self._ask(day, budget, amount)
+
+    def take_asks(self) -> list[Ask]:
+        """What is to be told, once."""
+        asks = [
+            Ask(day, budget, lease.granted_minor, lease.spent_minor, wanted)
+            for day, budget, wanted in self.asking
+            for lease in (self.leases[day][budget],)
+        ]
+        self.asking = []
+        return asks
+
+    def _ask(self, day: int, budget: str, wanted_minor: int) -> None:
+        held = self.leases.setdefault(day, {})
+        if budget not in held:
+            self._make_room()
+        lease = self.leases.setdefault(day, {}).setdefault(budget, Lease())
+        if wanted_minor > lease.asked_minor:
+            lease.asked_minor = wanted_minor
+            self.asking.append((day, budget, wanted_minor))
 
     def _left(self, day: int, budget: str) -> int:
         lease = self.leases.get(day, {}).get(budget)
@@ -129,6 +213,28 @@ def merchant_spends(spent: Spent | None, day: int, currency: str, moved_minor: i
     by_currency = spent.cuts_minor if moved_minor < 0 else spent.raises_minor
     by_currency[currency] = by_currency.get(currency, 0) + abs(moved_minor)
     return spent
+
+
+def bounds_of(policy: Policy) -> dict[tuple[bool, str], int]:
+    """What a policy bounds over all partitions, in minor units: by whether it stands, and budget.
+
+    Daily budgets of the portfolio and of segments, and the exposure of funders, which stands. A
+    funder of several products is bounded by its lowest cap.
+    """
+    rails = policy.guardrails
+    found: dict[tuple[bool, str], int] = {}
+    scopes = [("portfolio", "", rails.portfolio)]
+    scopes += [("segment", name, budget) for name, budget in rails.segments.items()]
+    for scope, name, budget in scopes:
+        for what, by_currency in (("cuts", budget.cuts_minor), ("raises", budget.raises_minor)):
+            for currency, bound in by_currency.items():
+                found[False, budget_id(scope, what, currency, name)] = bound
+    for product in policy.terms.values():
+        for funder in product.funders:
+            for currency, cap in funder.exposure_cap_minor.items():
+                key = True, budget_id("funder", "exposure", currency, funder.name)
+                found[key] = min(cap, found.get(key, cap))
+    return found
 
 
 def leased_budgets(

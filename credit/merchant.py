@@ -195,6 +195,7 @@ def _take_by_rule(
         return _waits("merchant_budget", outcome)
     leased = leased_budgets(policy, case.segment, currency, day, action, moved)
     if not guard.purse.fits(leased):
+        guard.purse.wait(leased, policy)
         return _waits("leased_budget", outcome)
     if not _take(case, holding, line, wanted, guard, outcome):
         return False
@@ -294,6 +295,7 @@ def _take(
     if change.state == "sent":
         wanted = _headroom(case, before, after)
         if not guard.purse.fits(wanted):
+            guard.purse.wait(wanted, case.policy)
             return _waits("funder_headroom", outcome)
         guard.purse.spend(wanted)
         held = 0 if before is None else before.limit_minor

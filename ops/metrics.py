@@ -5,7 +5,7 @@ A ``Metrics`` belongs to one process and has a registry of its own.
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -221,6 +221,18 @@ class Metrics:
             "partition",
         )
 
+        # Treasury
+        self.budget_bound = gauge(
+            "budget_bound_minor", "What the policy allows, a day or standing.", "budget"
+        )
+        self.budget_granted = gauge(
+            "budget_granted_minor", "What partitions were granted of it.", "budget"
+        )
+        self.budget_spent = gauge(
+            "budget_spent_minor", "What they spent of it, as last told.", "budget"
+        )
+        self.budget_left = gauge("budget_left_minor", "What may still be granted of it.", "budget")
+
         # Sink
         self.sink_rows = counter("sink_rows_total", "Rows stored.", "table")
         self.sink_flush_seconds = histogram(
@@ -340,6 +352,19 @@ class Metrics:
         self.event_to_output.observe(delay)
         if alert:
             self.event_to_alert.observe(delay)
+
+    def budgets(self, figures: Iterable[tuple[str, int, int, int]]) -> None:
+        """Name, bound, granted and spent of each budget of the latest day, in minor units.
+
+        Those of former days are no longer shown.
+        """
+        gauges = (self.budget_bound, self.budget_granted, self.budget_spent)
+        for shown in (*gauges, self.budget_left):
+            shown.clear()
+        for budget, bound, granted, spent in figures:
+            for shown, amount in zip(gauges, (bound, granted, spent), strict=True):
+                shown.labels(budget).set(amount)
+            self.budget_left.labels(budget).set(max(bound - granted, 0))
 
     def learner_state(
         self,

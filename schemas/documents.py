@@ -77,6 +77,7 @@ _CONTENT_TYPE = {
     "page (binary)": "application/octet-stream",
     "msgpack": "application/msgpack",
     "BookLine": "application/json",
+    "BudgetRequest": "application/json",
     **{t.__name__: "application/json" for t in OUTPUT_TYPES},
 }
 _BOTH_WAYS = frozenset(
@@ -89,6 +90,9 @@ _BOTH_WAYS = frozenset(
         topics.CHECKPOINTS,
         topics.LEARNER_STATE,
         topics.CORE_BOOK,
+        topics.BUDGET_REQUESTS,
+        topics.TREASURY_STATE,
+        topics.SHADOW_CHECKPOINTS,
     }
 )
 _EXAMPLE_MS = 1_767_225_600_000

@@ -495,7 +495,7 @@ class BudgetLeased(Control, kw_only=True, frozen=True, tag="budget.leased"):
     which it holds, absent for headroom that stands until it is spent.
     """
 
-    budget_id: Id
+    budget_id: Annotated[str, Meta(min_length=1, max_length=192)]
     partition: Annotated[int, Meta(ge=0, le=1_000_000)]
     amount_minor: Minor
     currency: CurrencyCode

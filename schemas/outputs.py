@@ -168,6 +168,24 @@ class LimitChange(Struct, kw_only=True, frozen=True, gc=False):
     state: LimitState = "sent"
 
 
+class BudgetRequest(Struct, kw_only=True, frozen=True, gc=False):
+    """What scoring of one partition tells the treasury, which answers with ``budget.leased``.
+
+    Without a ``budget_id``: the UTC ``day`` (its number, of event time) begins here under the
+    policy of that version. With one: so much was granted and spent of it so far, and a move of
+    ``wanted_minor`` waits for it (0: it is half spent). ``day`` is null for headroom that stands.
+    """
+
+    partition: int
+    as_of: int
+    policy_version: str
+    day: int | None = None
+    budget_id: str = ""
+    granted_minor: int = 0
+    spent_minor: int = 0
+    wanted_minor: int = 0
+
+
 class Header(Struct, kw_only=True, frozen=True, gc=False):
     """A Kafka header of a dead letter; the value is base64."""
 

@@ -49,6 +49,10 @@ CHECKPOINTS = "risk.checkpoints"
 LEARNER_STATE = "risk.learner-state"
 LEARNER_REPORTS = "risk.learner-reports"
 CORE_BOOK = "lending.core-book"
+BUDGET_REQUESTS = "risk.budget-requests"
+TREASURY_STATE = "risk.treasury-state"
+SHADOW_CHANGES = "risk.shadow-changes"
+SHADOW_CHECKPOINTS = "risk.shadow-checkpoints"
 
 INPUT_TOPICS: tuple[str, ...] = (
     TRANSACTIONS,
@@ -182,6 +186,41 @@ CATALOGUE: tuple[Topic, ...] = (
         single_partition=True,
         internal=True,
         description="state of the learner",
+    ),
+    Topic(
+        name=BUDGET_REQUESTS,
+        key="none (one treasury)",
+        value="BudgetRequest",
+        retention_ms=90 * DAY_MS,
+        single_partition=True,
+        internal=True,
+        description="what partitions need of budgets that span them",
+    ),
+    Topic(
+        name=TREASURY_STATE,
+        key="UTC day",
+        value="msgpack",
+        cleanup="compact",
+        retention_ms=None,
+        single_partition=True,
+        internal=True,
+        description="state of the treasury",
+    ),
+    Topic(
+        name=SHADOW_CHANGES,
+        key="merchant_id",
+        value="LimitChange",
+        retention_ms=90 * DAY_MS,
+        description="what challenger policies would do, by policy_version; nothing obeys it",
+    ),
+    Topic(
+        name=SHADOW_CHECKPOINTS,
+        key="policy/partition/slot/page",
+        value="page (binary)",
+        cleanup="compact",
+        retention_ms=None,
+        internal=True,
+        description="state of challenger policies",
     ),
     Topic(
         name=CORE_BOOK,

@@ -6,6 +6,8 @@ change are encoded first (copy on write), so the cut is never a mix; an unfinish
 nothing, because the other slot still holds the last complete one.
 """
 
+from typing import NamedTuple
+
 import cramjam
 import msgspec
 import numpy as np
@@ -35,8 +37,16 @@ class Manifest(Struct, kw_only=True, frozen=True):
     header: bytes
 
 
-def _key(partition: int, slot: int, kind: str, number: int = 0) -> bytes:
-    return f"{partition}/{slot}/{kind}/{number}".encode()
+class Shelf(NamedTuple):
+    """Where checkpoints of one ``Scoring`` are kept: topic, partition, and under which keys."""
+
+    partition: int
+    topic: str = topics.CHECKPOINTS
+    prefix: str = ""
+
+    def key(self, slot: int, kind: str, number: int = 0) -> bytes:
+        """Key of a page, block or manifest."""
+        return f"{self.prefix}{self.partition}/{slot}/{kind}/{number}".encode()
 
 
 def _pack(raw: bytes) -> bytes:
@@ -50,9 +60,9 @@ def _unpack(raw: bytes) -> bytes:
 class Checkpointer:
     """Takes checkpoints of one ``Scoring`` and carries them out."""
 
-    def __init__(self, scoring: Scoring, partition: int) -> None:
+    def __init__(self, scoring: Scoring, shelf: Shelf) -> None:
+        self.shelf = shelf
         self._scoring = scoring
-        self._partition = partition
         self._slot = 1
         self._number = 0
         self._whole = [True, True]
@@ -111,13 +121,13 @@ class Checkpointer:
 
     def _next(self, manifest: Manifest) -> tuple[Output, int]:
         """The next record, and the bytes that were compressed or copied for it."""
-        partition, slot = self._partition, manifest.slot
+        slot = manifest.slot
         if self._blocks:
             number, raw = self._blocks.pop()
-            return self._output(_key(partition, slot, "block", number), _pack(raw)), len(raw)
+            return self._output(self.shelf.key(slot, "block", number), _pack(raw)), len(raw)
         if self._waiting:
             page = self._waiting.pop()
-            key = _key(partition, slot, "page", page)
+            key = self.shelf.key(slot, "page", page)
             packed = self._saved.pop(page, None)
             if packed is not None:
                 return self._output(key, packed), len(packed)
@@ -126,10 +136,10 @@ class Checkpointer:
             return self._output(key, _pack(raw)), len(raw)
         self._slot, self._number, self._manifest = slot, manifest.number, None
         raw = msgspec.msgpack.encode(manifest)
-        return self._output(_key(partition, slot, "manifest"), _pack(raw)), len(raw)
+        return self._output(self.shelf.key(slot, "manifest"), _pack(raw)), len(raw)
 
     def _output(self, key: bytes, value: bytes) -> Output:
-        return Output(topics.CHECKPOINTS, self._partition, key, value)
+        return Output(self.shelf.topic, self.shelf.partition, key, value)
 
     def _before_touch(self, pages: np.ndarray) -> None:
         if not self._unsaved:
@@ -140,30 +150,30 @@ class Checkpointer:
             self._unsaved.discard(page)
 
 
-def latest_manifest(records: dict[bytes, bytes], partition: int) -> Manifest | None:
+def latest_manifest(records: dict[bytes, bytes], shelf: Shelf) -> Manifest | None:
     """The newest complete checkpoint among the last values by key, or None."""
     found = []
     for slot in (0, 1):
-        raw = records.get(_key(partition, slot, "manifest"))
+        raw = records.get(shelf.key(slot, "manifest"))
         if raw is not None:
             manifest = msgspec.msgpack.decode(_unpack(raw), type=Manifest)
             if manifest.format != FORMAT:
                 raise CheckpointError(
-                    f"checkpoint of partition {partition} has format {manifest.format}, this "
+                    f"checkpoint of partition {shelf.partition} has format {manifest.format}, this "
                     f"version reads {FORMAT}; run the version that wrote it, or reset the group"
                 )
             found.append(manifest)
     return max(found, key=lambda m: m.number, default=None)
 
 
-def load(scoring: Scoring, manifest: Manifest, records: dict[bytes, bytes], partition: int) -> None:
+def load(scoring: Scoring, manifest: Manifest, records: dict[bytes, bytes], shelf: Shelf) -> None:
     """Put a checkpoint into a fresh ``Scoring``. Raises ``CheckpointError`` on a missing page."""
 
     def value(kind: str, number: int) -> bytes:
-        raw = records.get(_key(partition, manifest.slot, kind, number))
+        raw = records.get(shelf.key(manifest.slot, kind, number))
         if raw is None:
             raise CheckpointError(
-                f"checkpoint {manifest.number} of partition {partition} lacks {kind} {number}"
+                f"checkpoint {manifest.number} of partition {shelf.partition} lacks {kind} {number}"
             )
         return _unpack(raw)
 

@@ -22,6 +22,7 @@ from schemas.codec import InvalidEvent, Limits, decode_event, encode
 from schemas.digests import content_digest
 from schemas.events import (
     GLOBAL_MERCHANT,
+    BudgetLeased,
     ClockTick,
     Control,
     Event,
@@ -292,6 +293,9 @@ class Intake:
             line = encode(self._publish(event))
         elif isinstance(event, ModelRollback):
             line = encode(self._rollback(event))
+        elif isinstance(event, BudgetLeased):
+            self._append(self._leased(event), line, source_ms)
+            return
         for each in range(self.partitions):
             self._append(each, line, source_ms)
 
@@ -345,6 +349,15 @@ class Intake:
             digest=digest,
             artifact=kind,
         )
+
+    def _leased(self, event: BudgetLeased) -> int:
+        """The one partition that a lease is for."""
+        if event.partition >= self.partitions:
+            raise InvalidEvent(
+                "bad_value",
+                f"`partition` is {event.partition}; there are {self.partitions}, counted from 0",
+            )
+        return event.partition
 
     def _append(self, partition: int, line: bytes, source_ms: int) -> None:
         buffer = self._buffers.get(partition)

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from credit.bills import Bills
 from credit.capacity.amounts import Seen
 from credit.decide import Facts
 from credit.fields import band_at_least
-from credit.guardrails import STANDING
+from credit.guardrails import STANDING, utc_day
 from credit.holding import Guard, Holding, Outcome, Who
 from credit.kinds import Bills as BillsKind
 from credit.kinds import Receivables as ReceivablesKind
@@ -27,7 +28,7 @@ from features.catalogue import FEATURE_VERSION
 from features.engine import FeatureEngine
 from features.lines import LogLine
 from schemas import topics
-from schemas.outputs import LimitChange
+from schemas.outputs import BudgetRequest, LimitChange
 from streams.alerts import Alerts
 from streams.ledger import Ledger
 from streams.versions import Versions
@@ -41,10 +42,16 @@ CORE_SILENT = "core_silent"
 
 Emit = Callable[[str, str, LimitChange], None]
 """Told the topic, the merchant and the value of an output."""
+Request = Callable[[BudgetRequest], None]
+"""Told what the partition says to the treasury."""
 
 
 class Limits:
-    """Keeps the lines of ledgers. ``paused`` and ``guard`` are part of the partition's state."""
+    """Keeps the lines of ledgers. ``paused`` and ``guard`` are part of the partition's state.
+
+    ``partition`` is the number of the partition. ``share_of`` 0 leaves budgets that span partitions
+    to the treasury; else the partition has that part of each for its own, one of so many.
+    """
 
     def __init__(
         self,
@@ -53,7 +60,9 @@ class Limits:
         alerts: Alerts,
         stats: Counter[str],
         emit: Emit,
+        request: Request,
     ) -> None:
+        self.partition = self.share_of = 0
         self.paused = False
         self.guard = Guard()
         self._versions = versions
@@ -61,14 +70,17 @@ class Limits:
         self._alerts = alerts
         self._stats = stats
         self._emit = emit
+        self._tell_treasury = request
 
-    def control(self, line: LogLine, partition: int) -> None:
+    def control(self, line: LogLine) -> None:
         """A line that concerns all merchants: the kill switch, or a lease of this partition."""
         if line.type in ("automation.pause", "automation.resume"):
             self.paused = line.type == "automation.pause"
             if not self.paused:
                 self.guard.breaker.reset()
-        elif line.type == "budget.leased" and line.partition == partition:
+        elif (
+            line.type == "budget.leased" and not self.share_of and line.partition == self.partition
+        ):
             day = STANDING if line.day is None else line.day
             self.guard.purse.grant(line.budget_id or "", day, line.amount_minor or 0)
 
@@ -116,6 +128,7 @@ class Limits:
         as_of: int,
     ) -> None:
         """What an assessment at ``as_of`` (epoch ms) means for the merchant's lines."""
+        self._begin_day(as_of)
         if ledger.lending is None and (self.paused or not self._opens_by_itself(verdict.band)):
             return
         policy = self._versions.policy
@@ -131,6 +144,7 @@ class Limits:
             consent=ledger.consent,
         )
         outcome = decide_merchant(policy, who, holding, facts, self.guard)
+        self._ask(as_of)
         for what in outcome.waited:
             self._stats[f"guardrail_{what}"] += 1
         if outcome.tripped:
@@ -154,7 +168,9 @@ class Limits:
         exposure_minor = ledger.book.exposure_minor
         who = self._who(merchant, ledger, exposure_minor, [said.event_id], as_of)
         policy, holding = self._versions.policy, ledger.lending
+        self._begin_day(as_of)
         outcome = command_merchant(policy, who, holding, said, self.guard)
+        self._ask(as_of)
         if not outcome.taken:
             self._stats["commands_without_target"] += 1
         elif not outcome.effective:
@@ -173,11 +189,42 @@ class Limits:
         who = self._who(merchant, ledger, exposure_minor, [answer.event_id], as_of)
         policy, holding = self._versions.policy, ledger.lending
         outcome = answer_merchant(policy, who, holding, answer, self.guard)
+        self._ask(as_of)
         if not outcome.taken:
             self._stats["answers_without_target"] += 1
         self._tell(merchant, outcome)
         if not overdue_lines(policy, who, holding):
             self._alerts.end_one(merchant, ledger, CORE_SILENT, as_of)
+
+    # --- budgets that span partitions -----------------------------------------------------------
+
+    def _begin_day(self, as_of: int) -> None:
+        policy, purse = self._versions.policy, self.guard.purse
+        # Most merchants are assessed as their day ends: the next must have its leases by its end.
+        if not purse.begins(utc_day(as_of + 1), policy):
+            return
+        if self.share_of:
+            purse.fill(policy, self.share_of)
+        else:
+            self._request(as_of, day=purse.day)
+
+    def _ask(self, as_of: int) -> None:
+        asks = self.guard.purse.take_asks()
+        for ask in () if self.share_of else asks:
+            self._request(
+                as_of,
+                day=None if ask.day == STANDING else ask.day,
+                budget_id=ask.budget,
+                granted_minor=ask.granted_minor,
+                spent_minor=ask.spent_minor,
+                wanted_minor=ask.wanted_minor,
+            )
+
+    def _request(self, as_of: int, **what: Any) -> None:
+        version = self._versions.policy.version
+        self._tell_treasury(
+            BudgetRequest(partition=self.partition, as_of=as_of, policy_version=version, **what)
+        )
 
     # --- helpers -----------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from schemas import topics
 from streams.artifacts import MemoryArtifacts, genesis
 from streams.intake import ANYWHERE, Intake
 from streams.learner import Learner
+from streams.partitions import Partitions
 from streams.records import Artifacts, Output, Record, artifact_of
-from streams.scoring import Scoring
 from streams.versions import Genesis
 
 CHUNK_LINES = 1000
@@ -49,10 +49,10 @@ class Pipeline:
         self._learner = learner
         self._tap = tap
         self._config = config or EngineConfig()
-        self.scoring = [
-            Scoring(scoring_artifacts or artifacts, start or genesis(), self._config)
-            for _ in range(intake.partitions)
-        ]
+        self._scored = Partitions(
+            intake.partitions, scoring_artifacts or artifacts, start or genesis(), self._config
+        )
+        self.scoring = self._scored.scoring
         self._offsets: Counter[int] = Counter()
         self._learned = 0
         self._waiting = 0
@@ -107,7 +107,7 @@ class Pipeline:
             self._offsets[partition] += 1
             if self._tap is not None:
                 self._tap(record)
-            for result in self.scoring[partition].process(record):
+            for result in self._scored.process(record):
                 self._route(result, now_ms)
             return
         if output.topic in (topics.MODELS, topics.POLICIES):

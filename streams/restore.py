@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from ops.errors import FatalError
 from ops.settings import Settings
-from schemas import topics
 from streams.checkpoints import Checkpointer, latest_manifest, load
 from streams.host import Committed
 from streams.reading import log_records, read_partition
@@ -27,7 +26,6 @@ class DigestMismatch(FatalError):
 def restore(
     scoring: Scoring,
     checkpointer: Checkpointer,
-    partition: int,
     committed: Committed,
     settings: Settings,
     progress: Progress,
@@ -38,12 +36,14 @@ def restore(
     ``FatalError`` when the log or a checkpoint does not reach that far.
     """
     started = time.monotonic()
+    shelf = checkpointer.shelf
+    partition = shelf.partition
     pages = {
         m.key(): m.value()
-        for m in read_partition(settings, topics.CHECKPOINTS, partition)
-        if m.key() is not None
+        for m in read_partition(settings, shelf.topic, partition)
+        if m.key() is not None and m.key().startswith(shelf.prefix.encode())
     }
-    manifest = latest_manifest(pages, partition)
+    manifest = latest_manifest(pages, shelf)
     if committed.offset is None:
         if manifest is not None:
             raise FatalError(
@@ -57,7 +57,7 @@ def restore(
                 f"partition {partition}: checkpoint at {manifest.position} is past the committed "
                 f"position {committed.offset}; the group's offsets were moved by hand"
             )
-        load(scoring, manifest, pages, partition)
+        load(scoring, manifest, pages, shelf)
         checkpointer.restored(manifest)
     replayed = 0
     said_at = started

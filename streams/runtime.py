@@ -384,6 +384,8 @@ class Runtime:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
         if not partitions:
+            if all(topics.BY_NAME[t].single_partition for t in self.host.inputs):
+                self._health.ready(self.host.role, True, "")  # standing by is all there is to do
             return
         try:
             committed = self._committed(consumer, partitions)

@@ -31,7 +31,7 @@ from features.scan import scan
 from features.texts import json_texts
 from schemas import topics
 from schemas.codec import encode
-from schemas.outputs import Alert, Assessment, LimitChange
+from schemas.outputs import Alert, Assessment, BudgetRequest, LimitChange
 from streams.alerts import NO_CURRENCY, Alerts
 from streams.ledger import Ledger
 from streams.limits import LINE_COMMANDS, Limits
@@ -89,10 +89,18 @@ class Header(Struct, kw_only=True):
 
 
 class Scoring:
-    """The processor of one partition. ``position`` is the offset of the next record to process."""
+    """The processor of one partition. ``position`` is the offset of the next record to process.
+
+    ``share_of`` is as in ``streams.limits.Limits``.
+    """
 
     def __init__(
-        self, artifacts: Artifacts, genesis: Genesis, config: EngineConfig | None = None
+        self,
+        artifacts: Artifacts,
+        genesis: Genesis,
+        config: EngineConfig | None = None,
+        *,
+        share_of: int = 0,
     ) -> None:
         self.engine = FeatureEngine(config or EngineConfig())
         self.ledgers: dict[int, Ledger] = {}
@@ -104,8 +112,10 @@ class Scoring:
         self._versions = Versions(artifacts, genesis)
         self._outputs: list[Output] = []
         self._alerts = Alerts(self._versions, self.stats, self._emit)
-        self._limits = Limits(self._versions, self.engine, self._alerts, self.stats, self._emit)
-        self._partition = 0
+        self._limits = Limits(
+            self._versions, self.engine, self._alerts, self.stats, self._emit, self._request
+        )
+        self._limits.share_of = share_of
         self._waiting: dict[int, _Waiting] = {}
         self._vectors = np.empty((_WAITING_MAX, len(NAMES)))
 
@@ -142,7 +152,7 @@ class Scoring:
     def process(self, record: Record) -> list[Output]:
         """One micro-batch of the log, whole. Returns its outputs in order."""
         assert record.offset >= self.position, "records come in log order"
-        self._partition = record.partition
+        self._limits.partition = record.partition
         scanned = scan(record.value or b"")
         for due in self.engine.run(scanned):
             self._take(due, decode_line(scanned.line(due.line)) if due.line >= 0 else None)
@@ -262,7 +272,7 @@ class Scoring:
             elif not is_model and (lacking := self._versions.kinds_without_rule()):
                 self.stats["freeze_kinds_without_rule"] += len(lacking)
         else:
-            self._limits.control(line, self._partition)
+            self._limits.control(line)
 
     def _command(self, due: Due, line: LogLine, ledger: Ledger) -> str | None:
         """Do what the desk says; the outcome that a closed alert gives, if any."""
@@ -429,4 +439,8 @@ class Scoring:
         self.stats[f"assessments.{verdict.band}"] += 1
 
     def _emit(self, topic: str, merchant: str, value: Assessment | Alert | LimitChange) -> None:
-        self._outputs.append(Output(topic, self._partition, merchant.encode(), encode(value)))
+        partition = self._limits.partition
+        self._outputs.append(Output(topic, partition, merchant.encode(), encode(value)))
+
+    def _request(self, value: BudgetRequest) -> None:
+        self._outputs.append(Output(topics.BUDGET_REQUESTS, 0, None, encode(value)))

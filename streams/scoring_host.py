@@ -5,14 +5,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from features.cadence import EngineConfig
 from features.feeds import FeedHealth
 from ops.metrics import Metrics
 from ops.settings import Settings
 from schemas import topics
 from streams.artifacts import genesis
 from streams.cadence import engine_config
-from streams.checkpoints import Checkpointer
+from streams.checkpoints import Checkpointer, Shelf
 from streams.host import Committed, Source
 from streams.intake import SOURCE_TIME_HEADER
 from streams.machine_code import load_machine_code
@@ -29,10 +28,12 @@ REPORT_EVERY_S = 0.05
 """Metrics of a partition are set at most so often while records come, and at every commit."""
 
 
-class _Partition:
-    def __init__(self, partition: int, artifacts: Artifacts, config: EngineConfig) -> None:
-        self.scoring = Scoring(artifacts, genesis(), config)
-        self.checkpointer = Checkpointer(self.scoring, partition)
+class HostedPartition:
+    """A ``Scoring`` with its checkpoints, and what was reported of it."""
+
+    def __init__(self, scoring: Scoring, shelf: Shelf) -> None:
+        self.scoring = scoring
+        self.checkpointer = Checkpointer(scoring, shelf)
         self.lines_at_checkpoint = 0
         self.checkpoint_at = time.monotonic()
         self.reported: Counter[str] = Counter()
@@ -59,18 +60,17 @@ class ScoringHost:
         self._metrics = metrics
         self._artifacts = artifacts
         self._beat = beat
-        self._partitions: dict[int, _Partition] = {}
+        self._partitions: dict[int, HostedPartition] = {}
         self._refusals_told: set[str] = set()
         load_machine_code()
 
     def assign(self, committed: dict[Source, Committed]) -> None:
         """Restore each partition; the progress is on ``/metrics`` and in the log."""
         for (_, partition), position in sorted(committed.items()):
-            hosted = _Partition(partition, self._artifacts, engine_config(self._settings))
+            hosted = HostedPartition(self._scoring(), self._shelf(partition))
             restore(
                 hosted.scoring,
                 hosted.checkpointer,
-                partition,
                 position,
                 self._settings,
                 self._restoring,
@@ -78,6 +78,12 @@ class ScoringHost:
             hosted.reported = Counter(self._stats(hosted.scoring))
             hosted.lines_at_checkpoint = hosted.scoring.lines
             self._partitions[partition] = hosted
+
+    def _scoring(self) -> Scoring:
+        return Scoring(self._artifacts, genesis(), engine_config(self._settings))
+
+    def _shelf(self, partition: int) -> Shelf:
+        return Shelf(partition)
 
     def _restoring(self, partition: int, position: int, until: int) -> None:
         """A long restore is progress, not a stall."""
@@ -106,7 +112,7 @@ class ScoringHost:
 
     def tick(self, now_ms: int) -> list[Output]:
         """Begin a checkpoint where one is due, one partition at a time."""
-        self._metrics.last_processed("scoring", now_ms)
+        self._metrics.last_processed(self.role, now_ms)
         if not any(h.checkpointer.running for h in self._partitions.values()):
             for hosted in self._partitions.values():
                 if self._due(hosted):
@@ -114,6 +120,10 @@ class ScoringHost:
                     hosted.lines_at_checkpoint = hosted.scoring.lines
                     hosted.checkpoint_at = time.monotonic()
                     break
+        self._show(now_ms)
+        return []
+
+    def _show(self, now_ms: int) -> None:
         for partition, hosted in self._partitions.items():
             scoring = hosted.scoring
             self.report_feeds(partition, scoring.engine.feeds)
@@ -128,9 +138,8 @@ class ScoringHost:
         lags = [now_ms - h.scoring.engine.high for h in self._partitions.values()]
         if lags:
             self._metrics.event_time_lag.labels("scoring").set(max(lags) / 1000)
-        return []
 
-    def _due(self, hosted: _Partition) -> bool:
+    def _due(self, hosted: HostedPartition) -> bool:
         lines = hosted.scoring.lines - hosted.lines_at_checkpoint
         age_ms = (time.monotonic() - hosted.checkpoint_at) * 1000
         worker = self._settings.worker
@@ -167,7 +176,7 @@ class ScoringHost:
     def _stats(self, scoring: Scoring) -> dict[str, int]:
         return {**scoring.stats, **scoring.engine.counters}
 
-    def _report(self, hosted: _Partition) -> None:
+    def _report(self, hosted: HostedPartition) -> None:
         stats = self._stats(hosted.scoring)
         self._metrics.add_scoring(
             {name: value - hosted.reported[name] for name, value in stats.items()}

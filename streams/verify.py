@@ -60,7 +60,8 @@ def replay_log(settings: Settings, emit: Emit, *, compare: bool) -> Iterator[Par
         for record in log_records(settings, partition, end=position):
             for output in scoring.process(record):
                 emit(output.topic, output.value or b"")
-                expected[output.topic].append(output.value or b"")
+                if output.topic in expected:  # the digest has the others
+                    expected[output.topic].append(output.value or b"")
         report = PartitionReport(
             partition=partition,
             position=position,

@@ -15,7 +15,7 @@ from credit.decide import Facts, decide_line
 from credit.lines import Line
 from credit.opening import Application
 from credit.policies import DEFAULT
-from credit.policy import Policy, load_policy
+from credit.policy import DailyBudget, Policy, load_policy
 from credit.product import Amounts
 from detectors.assess import Verdict, assess
 from detectors.default_risk import PRIOR_MODEL
@@ -38,8 +38,22 @@ def policy_text(name: str = DEFAULT) -> str:
     return bundle(files("credit.policies").joinpath(name).read_text("utf-8"), PRODUCTS)
 
 
+def unshared(policy: Policy) -> Policy:
+    """A policy without what spans partitions."""
+    terms = {
+        name: structs.replace(
+            product,
+            funders=tuple(structs.replace(each, exposure_cap_minor={}) for each in product.funders),
+        )
+        for name, product in policy.terms.items()
+    }
+    rails = structs.replace(policy.guardrails, portfolio=DailyBudget(), segments={})
+    return structs.replace(policy, guardrails=rails, terms=terms)
+
+
 POLICY: Policy = load_policy(policy_text())
-PORTFOLIO: Policy = load_policy(policy_text("portfolio-1.yaml"))
+PORTFOLIO: Policy = unshared(load_policy(policy_text("portfolio-1.yaml")))
+"""All products, without the budgets that need leases."""
 NAME = "working-capital"
 AMOUNTS: Amounts = POLICY.terms[NAME].currencies["CNY"]
 START_MS = 1_750_000_000_000

@@ -188,7 +188,7 @@ def test_the_split_workers_cover_every_role_once() -> None:
     from tideline.commands.roles import ROLES
 
     commands = [s["command"] for s in own_services().values() if s["command"][0] == "worker"]
-    assert sorted(command[2] for command in commands) == sorted(ROLES)
+    assert sorted(role for command in commands for role in command[2].split(",")) == sorted(ROLES)
     assert all(command[1] == "--roles" for command in commands)
 
 

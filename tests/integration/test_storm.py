@@ -12,7 +12,7 @@ from bench.workload import DAY_MS, START_MS, events
 from schemas import topics
 from schemas.events import BY_TAG
 from streams.artifacts import KafkaArtifacts, genesis
-from streams.checkpoints import Checkpointer
+from streams.checkpoints import Checkpointer, Shelf
 from streams.host import Committed
 from streams.reading import log_records
 from streams.restore import restore
@@ -92,9 +92,9 @@ def check_state(cluster: Cluster, partition: int) -> None:
     settings = cluster.settings
     offset, digest = committed_positions(settings)[partition]
     restored = Scoring(KafkaArtifacts(settings), genesis())
-    checkpointer = Checkpointer(restored, partition)
+    checkpointer = Checkpointer(restored, Shelf(partition))
     committed = Committed(offset, digest)
-    restore(restored, checkpointer, partition, committed, settings, lambda *_: None)
+    restore(restored, checkpointer, committed, settings, lambda *_: None)
     fresh = Scoring(KafkaArtifacts(settings), genesis())
     for record in log_records(settings, partition, end=offset):
         fresh.process(record)

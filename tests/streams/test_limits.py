@@ -9,7 +9,7 @@ import pytest
 
 from features.layout import WATCHED
 from schemas import topics
-from schemas.outputs import Alert, LimitChange
+from schemas.outputs import Alert, BudgetRequest, LimitChange
 from streams.artifacts import MemoryArtifacts, builtin_policy, genesis
 from streams.limits import CORE_SILENT
 from streams.records import Output, Record
@@ -19,7 +19,10 @@ from streams.versions import Genesis
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 START_MS = 19_723 * DAY_MS
-LEASED = builtin_policy("portfolio-1.yaml").replace(
+_SHIPPED = builtin_policy("portfolio-1.yaml")
+_BUDGETS = _SHIPPED[_SHIPPED.index("  portfolio:\n") : _SHIPPED.index("  merchant:\n")]
+UNLEASED = _SHIPPED.replace(_BUDGETS, "").replace("exposure_cap_minor: {CNY: 5000000000}", "")
+LEASED = UNLEASED.replace(
     "guardrails:\n",
     "guardrails:\n  portfolio: {raises_minor: {CNY: 3000000}, cuts_minor: {CNY: 3000000}}\n",
     1,
@@ -94,7 +97,7 @@ def alerts(outputs: list[Output]) -> list[Alert]:
 
 def supplier() -> Partition:
     """A merchant with history that applied for a line on its claims."""
-    partition = Partition(builtin_policy("portfolio-1.yaml"))
+    partition = Partition(UNLEASED)
     partition.trade(60, amount=2_000_000)
     partition.feed("merchant.updated", segment="parts")
     assert not partition.money("credit.applied", 50_000_000, product="supply-chain")
@@ -172,6 +175,52 @@ def test_a_lease_of_this_partition_alone_lets_a_change_through() -> None:
             partition.feed("budget.leased", "*", partition=number, day=day + ahead, **lease)
         partition.trade(3)
         assert len(partition.changes) == expected
+
+
+def requests(partition: Partition) -> list[BudgetRequest]:
+    return [
+        msgspec.json.decode(o.value or b"", type=BudgetRequest)
+        for o in partition.outputs
+        if o.topic == topics.BUDGET_REQUESTS
+    ]
+
+
+def test_each_day_is_told_once_when_the_one_before_it_ends() -> None:
+    partition = Partition(LEASED)
+    first = partition.at // DAY_MS
+    partition.trade(6)
+    said = requests(partition)
+    assert [each.day for each in said] == list(range(first + 1, first + 1 + len(said)))
+    assert len(said) >= 4
+    assert {each.policy_version for each in said} == {"portfolio-1"}
+    assert not any(each.budget_id for each in said)
+    assert not requests(Partition(UNLEASED))
+
+
+def test_a_change_that_waits_asks_once_for_what_it_lacks() -> None:
+    partition = Partition(LEASED)
+    partition.trade(60)
+    asked = [each for each in requests(partition) if each.budget_id]
+    assert asked and {each.budget_id for each in asked} == {"portfolio.raises.CNY"}
+    assert len({each.day for each in asked}) == len(asked), "once a day"
+    assert all(each.wanted_minor > 0 == each.granted_minor for each in asked)
+
+
+def test_without_a_treasury_a_partition_has_its_equal_share_of_each_budget() -> None:
+    alone = Partition(LEASED)
+    alone.scoring = Scoring(MemoryArtifacts(), start(LEASED), share_of=2)
+    alone.trade(60)
+    (opened,) = alone.changes
+    assert opened.new_limit_minor <= 1_500_000 and not requests(alone)
+    least = Partition(LEASED)
+    least.scoring = Scoring(MemoryArtifacts(), start(LEASED), share_of=4)
+    lease = {"budget_id": "portfolio.raises.CNY", "amount_minor": 3_000_000, "currency": "CNY"}
+    least.trade(58)
+    for ahead in range(4):
+        day = least.at // DAY_MS + ahead
+        least.feed("budget.leased", "*", partition=0, day=day, **lease)
+    least.trade(3)
+    assert not least.changes, "a quarter is too little, and leases are for another policy"
 
 
 def test_a_core_that_is_silent_is_told_and_its_answer_ends_the_alert() -> None:

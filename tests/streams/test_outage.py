@@ -6,7 +6,7 @@ import pytest
 from schemas import topics
 from schemas.outputs import Alert, Assessment, LimitChange
 from streams.artifacts import MemoryArtifacts, genesis
-from streams.checkpoints import Checkpointer, latest_manifest, load
+from streams.checkpoints import Checkpointer, Shelf, latest_manifest, load
 from streams.records import Output, Record
 from streams.scoring import Scoring
 
@@ -118,15 +118,15 @@ def test_after_an_outage_a_merchant_is_judged_again(town: Town) -> None:
 
 def test_a_checkpoint_carries_feeds_and_peers(town: Town) -> None:
     town.run(OUTAGE_DAYS, selling=frozenset())
-    checkpointer = Checkpointer(town.scoring, 0)
+    checkpointer = Checkpointer(town.scoring, Shelf(0))
     checkpointer.begin()
     records: dict[bytes, bytes] = {}
     while checkpointer.running:
         records |= {o.key or b"": o.value or b"" for o in checkpointer.carry(1 << 20)}
-    manifest = latest_manifest(records, 0)
+    manifest = latest_manifest(records, Shelf(0))
     assert manifest is not None
     other = Scoring(MemoryArtifacts(), genesis())
-    load(other, manifest, records, 0)
+    load(other, manifest, records, Shelf(0))
     assert other.engine.feeds == town.scoring.engine.feeds
     replica = Town()
     replica.scoring, replica.offset = other, town.offset

@@ -12,7 +12,7 @@ from schemas import topics
 from schemas.digests import content_digest
 from schemas.outputs import Alert, Assessment
 from streams.artifacts import MemoryArtifacts, builtin_policy, builtin_rules, genesis
-from streams.checkpoints import Checkpointer, latest_manifest, load
+from streams.checkpoints import Checkpointer, Shelf, latest_manifest, load
 from streams.intake import Intake
 from streams.records import Output, Record, artifact_of
 from streams.scoring import Scoring
@@ -126,18 +126,18 @@ class Shop:
 
     def copy(self) -> "Shop":
         """The same after a restore from a checkpoint."""
-        checkpointer = Checkpointer(self.scoring, 0)
+        checkpointer = Checkpointer(self.scoring, Shelf(0))
         checkpointer.begin()
         records: dict[bytes, bytes] = {}
         while checkpointer.running:
             records |= {o.key or b"": o.value or b"" for o in checkpointer.carry(1 << 20)}
-        manifest = latest_manifest(records, 0)
+        manifest = latest_manifest(records, Shelf(0))
         assert manifest is not None
         other = Shop()
         other.artifacts = self.artifacts
         other.scoring = Scoring(self.artifacts, genesis())
         other.offset, other.day = self.offset, self.day
-        load(other.scoring, manifest, records, 0)
+        load(other.scoring, manifest, records, Shelf(0))
         return other
 
 

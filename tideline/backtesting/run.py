@@ -8,7 +8,7 @@ each runs from the first to the last event.
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from credit.outcomes import Outcomes, Terms
 from features.lines import LogLine, decode_line
@@ -19,10 +19,9 @@ from streams.artifacts import MemoryArtifacts, genesis
 from streams.cadence import engine_config
 from streams.intake_host import intake_of
 from streams.learner import Learner
+from streams.partitions import HeldPolicy, Partitions, held_start
 from streams.pipeline import Pipeline
 from streams.records import Record
-from streams.scoring import Scoring
-from streams.versions import Genesis
 from tideline.backtesting.conduct import Conduct
 from tideline.backtesting.naive import NAIVE, Naive
 
@@ -35,19 +34,6 @@ class Contender(Struct, frozen=True, kw_only=True):
 
     name: str
     text: str
-
-
-class _Held(MemoryArtifacts):
-    """Versions of the run, but for policies: the one under test is the only one there is."""
-
-    def __init__(self, shared: MemoryArtifacts, text: str) -> None:
-        super().__init__()
-        self._shared = shared
-        self._text = text.encode()
-
-    def get(self, kind: str, version: str, digest: str) -> bytes:
-        """See ``streams.records.Artifacts``."""
-        return self._text if kind == "policy" else self._shared.get(kind, version, digest)
 
 
 class _Seen(Struct):
@@ -83,7 +69,7 @@ class Backtest:
         shared = MemoryArtifacts()
         config = engine_config(settings)
         intake = intake_of(settings, privacy_key, shared)
-        starts = [_start(each.text) for each in contenders]
+        starts = [held_start(genesis(), each.text) for each in contenders]
         self.names = [each.name for each in contenders]
         self._naive = [Naive(name) for name in NAIVE] if naive else []
         self.names += [each.name for each in self._naive]
@@ -92,7 +78,7 @@ class Backtest:
         self.segments: dict[str, str] = {}
         self._first = len(contenders)
         self._others = [
-            [Scoring(_Held(shared, each.text), start, config) for _ in range(intake.partitions)]
+            Partitions(intake.partitions, HeldPolicy(shared, each.text), start, config)
             for each, start in zip(contenders[1:], starts[1:], strict=True)
         ]
         self._pipeline = Pipeline(
@@ -103,7 +89,7 @@ class Backtest:
             config=config,
             start=starts[0],
             tap=self._tap,
-            scoring_artifacts=_Held(shared, contenders[0].text),
+            scoring_artifacts=HeldPolicy(shared, contenders[0].text),
         )
         self._last_ms = 0
         self._pending: list[tuple[int, int, _Item]] = []
@@ -130,7 +116,7 @@ class Backtest:
             line = decode_line(raw)
             self._pending.append((line.occurred_at, 0, line))
         for i, partitions in enumerate(self._others, 1):
-            for output in partitions[record.partition].process(record):
+            for output in partitions.process(record):
                 self._said(i, output.topic, output.value or b"")
 
     def _said(self, policy: int, topic: str, value: bytes) -> None:
@@ -189,10 +175,6 @@ def _lending_lines(value: bytes) -> list[bytes]:
     if _LENDING not in value and _REPAID not in value:
         return []
     return [raw for raw in value.split(b"\n") if _LENDING in raw or _REPAID in raw]
-
-
-def _start(text: str) -> Genesis:
-    return structs.replace(genesis(), policy_text=text)
 
 
 _change = msgspec.json.Decoder(LimitChange).decode

@@ -11,12 +11,13 @@ import msgspec
 import typer
 from rich.table import Table
 
+from credit.bundle import bundle
 from credit.outcomes import Terms
 from credit.policy import PolicyError, load_policy
 from detectors.rule_loading import load_rules
 from ops.errors import ConfigurationError, FatalError
 from ops.settings import Settings, load_settings
-from streams.artifacts import builtin_policy, builtin_rules
+from streams.artifacts import builtin_policy, builtin_products, builtin_rules
 from streams.intake import InputStopped
 from streams.machine_code import load_machine_code
 from streams.runtime import wall_clock_ms
@@ -94,7 +95,7 @@ def contenders(names: Sequence[str]) -> list[Contender]:
     for name in names:
         path = Path(name)
         try:
-            text = path.read_text("utf-8") if path.is_file() else builtin_policy(f"{name}.yaml")
+            text = _text(path) if path.is_file() else builtin_policy(f"{name}.yaml")
             version = load_policy(text, kinds).version
         except FileNotFoundError:
             raise ConfigurationError(
@@ -106,6 +107,10 @@ def contenders(names: Sequence[str]) -> list[Contender]:
             raise ConfigurationError(f"--policy {name}: version {version} is given twice")
         found[version] = Contender(name=version, text=text)
     return list(found.values())
+
+
+def _text(path: Path) -> str:
+    return bundle(path.read_text("utf-8"), builtin_products())
 
 
 def _run(

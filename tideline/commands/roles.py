@@ -9,15 +9,25 @@ from ops.errors import ConfigurationError
 from ops.settings import Settings, load_settings, privacy_key
 from tideline.service import Service, run_hosts, service
 
-ROLES = ("intake", "scoring")
+ROLES = ("intake", "scoring", "treasury")
+SHADOW = "shadow"
 
 
 def worker(
-    roles: Annotated[str, typer.Option(help="intake, scoring, or both")] = "intake,scoring",
+    roles: Annotated[
+        str, typer.Option(help="of intake, scoring, treasury; or shadow alone")
+    ] = ",".join(ROLES),
+    policy: Annotated[
+        str | None,
+        typer.Option(help="with --roles shadow: the challenger's file, or one that ships"),
+    ] = None,
 ) -> None:
-    """Run intake and scoring (or one of them), exactly once, until stopped."""
+    """Run intake, scoring and treasury (or some of them), exactly once, until stopped."""
     from streams.model_keys import keyring_of
 
+    if roles.strip() == SHADOW or policy is not None:
+        _shadow(roles, policy)
+        return
     chosen = [role.strip() for role in roles.split(",") if role.strip()]
     unknown = [role for role in chosen if role not in ROLES]
     if unknown or not chosen:
@@ -34,15 +44,43 @@ def _host(role: str, process: Service, key: bytes):  # type: ignore[no-untyped-d
     from streams.artifacts import KafkaArtifacts
     from streams.intake_host import IntakeHost
     from streams.scoring_host import ScoringHost
+    from streams.treasury_host import TreasuryHost
 
-    def build() -> IntakeHost | ScoringHost:
+    def build() -> IntakeHost | ScoringHost | TreasuryHost:
         artifacts = KafkaArtifacts(process.settings)
         if role == "intake":
             return IntakeHost(process.settings, process.metrics, artifacts, key)
+        if role == "treasury":
+            return TreasuryHost(process.settings, process.metrics, artifacts)
         beat = partial(process.health.beat, role)
         return ScoringHost(process.settings, process.metrics, artifacts, beat)
 
     return build
+
+
+def _shadow(roles: str, policy: str | None) -> None:
+    """A challenger policy, in a process of its own: its figures are not those of scoring."""
+    from streams.artifacts import KafkaArtifacts
+    from streams.model_keys import keyring_of
+    from streams.shadow_host import ShadowHost, role_of
+    from tideline.commands.backtest import contenders
+
+    if policy is None or roles.strip() != SHADOW:
+        raise ConfigurationError(
+            f"--roles is {roles!r}, --policy is {policy!r}; a challenger needs --roles "
+            f"{SHADOW} and --policy FILE, and runs alone"
+        )
+    settings = load_settings()
+    (challenger,) = contenders([policy])
+    keyring_of(settings)
+    with service(settings, SHADOW) as process:
+        _check_partitions(settings)
+        artifacts = KafkaArtifacts(settings)
+        beat = partial(process.health.beat, role_of(challenger.name))
+        run_hosts(
+            process,
+            [lambda: ShadowHost(settings, process.metrics, artifacts, challenger.text, beat)],
+        )
 
 
 def _check_partitions(settings: Settings) -> None:
