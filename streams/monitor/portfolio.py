@@ -34,7 +34,10 @@ class Exposure(Struct, frozen=True):
 
 
 class Episode(Struct, frozen=True):
-    """Latest state of an alert episode. ``partition`` is its merchant's."""
+    """Latest state of an alert episode. ``partition`` is its merchant's.
+
+    ``cohort`` is the cohort that it is about, empty where it is about a merchant.
+    """
 
     segment: str
     kind: str
@@ -43,6 +46,7 @@ class Episode(Struct, frozen=True):
     version: int
     opened_at: int
     partition: int
+    cohort: str = ""
 
 
 def newer_exposure(known: Exposure | None, found: Exposure) -> Exposure:

@@ -5,13 +5,17 @@ tables after every recovery, from the partitions that are this process's own.
 """
 
 import logging
+from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import faust
 import msgspec
 
+from streams.cohort_alerts import is_cohort
 from streams.monitor import feeds
-from streams.monitor.feeds import Line, PartitionFeeds
+from streams.monitor.cohort_watch import CohortWatch
+from streams.monitor.cohorts import NOT_STRIKES, Member, Named, belongs, said_by, struck
+from streams.monitor.feeds import PartitionFeeds
 from streams.monitor.portfolio import (
     Episode,
     Exposure,
@@ -23,7 +27,7 @@ from streams.monitor.view import View
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-TABLES = ("exposures", "episodes", "feeds")
+TABLES = ("exposures", "episodes", "feeds", "members")
 FORGET_PER_RECORD = 16
 """Bounds the work of one record; more leave than come."""
 
@@ -42,6 +46,7 @@ class _Alert(msgspec.Struct):
     """What the monitor reads of an alert."""
 
     alert_id: str
+    merchant_id: str
     segment: str
     kind: str
     severity: str
@@ -52,8 +57,8 @@ class _Alert(msgspec.Struct):
 
 _decode_assessment = msgspec.json.Decoder(_Assessment).decode
 _decode_alert = msgspec.json.Decoder(_Alert).decode
-_decode_line = msgspec.json.Decoder(Line).decode
-_decode_lines = msgspec.json.Decoder(Line, strict=True).decode_lines
+_decode_line = msgspec.json.Decoder(Named).decode
+_decode_lines = msgspec.json.Decoder(Named, strict=True).decode_lines
 _encode = msgspec.json.Encoder().encode
 
 
@@ -79,7 +84,8 @@ class State:
         def table(name: str) -> Any:
             return app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions)
 
-        self.exposures, self._episodes, self._feeds = (table(name) for name in TABLES)
+        self.exposures, self._episodes, self._feeds, self._members = map(table, TABLES)
+        self.cohorts = CohortWatch(self._all_members)
 
     def take_assessment(self, partition: int, raw: bytes) -> Unreadable | None:
         """Replace a merchant's exposure."""
@@ -113,10 +119,17 @@ class State:
             version=found.version,
             opened_at=found.opened_at,
             partition=partition,
+            cohort=found.merchant_id if is_cohort(found.merchant_id) else "",
         )
         if newer_episode(known, fresh) is fresh:
             self.portfolio.put_episode(found.alert_id, known, fresh)
+            self.cohorts.put_episode(found.alert_id, fresh)
             self._episodes[key] = _encode(fresh)
+        if not fresh.cohort and found.kind not in NOT_STRIKES:
+            merchant = found.merchant_id.encode()
+            member = self._member(merchant, partition)
+            hit = struck(member, found.alert_id, found.opened_at)
+            self._put_member(merchant, member, hit)
         self._forget_some(partition)
         return None
 
@@ -140,13 +153,31 @@ class State:
         own = self.feeds.setdefault(partition, PartitionFeeds())
         if own.take(offset, recorded_at_ms, lines):
             self._feeds[b"%d" % partition] = _encode(own)
+        for line in lines:
+            if line.merchant_id and any(said_by(line)):
+                merchant = line.merchant_id.encode()
+                member = self._member(merchant, partition)
+                self._put_member(merchant, member, belongs(member, line))
         return unreadable
+
+    def _member(self, merchant: bytes, partition: int) -> Member:
+        return _load(self._members, merchant, Member) or Member(partition)
+
+    def _put_member(self, merchant: bytes, known: Member, found: Member) -> None:
+        if found is not known:
+            self.cohorts.counts.put(known if merchant in self._members else None, found)
+            self._members[merchant] = _encode(found)
+
+    def _all_members(self) -> Iterator[Member]:
+        for raw in list(self._members.values()):
+            yield msgspec.json.decode(raw, type=Member)
 
     def recovered(self) -> None:
         """Build the figures again from the tables, after Faust has restored them."""
         own = {tp.partition for tp in self._app.assignor.assigned_actives()}
         self.portfolio = Portfolio()
         self.feeds = {}
+        self.cohorts = CohortWatch(self._all_members)
         for key, raw in list(self.exposures.items()):
             exposure = msgspec.json.decode(raw, type=Exposure)
             if _keep(self.exposures, key, exposure.partition in own):
@@ -155,6 +186,11 @@ class State:
             episode = msgspec.json.decode(raw, type=Episode)
             if _keep(self._episodes, key, episode.partition in own):
                 self.portfolio.put_episode(key.decode(), None, episode)
+                self.cohorts.put_episode(key.decode(), episode)
+        for key, raw in list(self._members.items()):
+            member = msgspec.json.decode(raw, type=Member)
+            if _keep(self._members, key, member.partition in own):
+                self.cohorts.counts.put(None, member)
         for key, raw in list(self._feeds.items()):
             if _keep(self._feeds, key, int(key) in own):
                 self.feeds[int(key)] = msgspec.json.decode(raw, type=PartitionFeeds)
@@ -198,13 +234,13 @@ def _keep(table: Any, key: bytes, own: bool) -> bool:
     return own
 
 
-def _read_lines(raw: bytes) -> tuple[list[Line], Unreadable | None]:
+def _read_lines(raw: bytes) -> tuple[list[Named], Unreadable | None]:
     """All lines that can be read, and what is wrong with the others."""
     try:
         return _decode_lines(raw), None
     except _UNREADABLE as error:
         why = str(error)
-    lines: list[Line] = []
+    lines: list[Named] = []
     bad = 0
     for part in raw.splitlines():
         try:
