@@ -93,6 +93,10 @@ def _take_alert(state: State, message: Any) -> Unreadable | None:
     return state.take_alert(message.partition, message.value)
 
 
+def _take_change(state: State, message: Any) -> Unreadable | None:
+    return state.take_change(message.partition, message.value)
+
+
 def _take_lines(state: State, message: Any) -> Unreadable | None:
     return state.take_lines(
         message.partition, message.offset, round(message.timestamp * 1000), message.value
@@ -102,6 +106,7 @@ def _take_lines(state: State, message: Any) -> Unreadable | None:
 _TAKES: dict[str, Take] = {
     topics.ASSESSMENTS: _take_assessment,
     topics.ALERTS: _take_alert,
+    topics.LIMIT_CHANGES: _take_change,
     topics.EVENTS: _take_lines,
 }
 INPUTS = tuple(_TAKES)

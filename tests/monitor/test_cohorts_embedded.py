@@ -43,7 +43,13 @@ def test_the_monitor_tells_of_a_carrier_whose_merchants_fall(tmp_path: Path) -> 
     producer = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1})
     broker = next(iter(producer.list_topics(timeout=10).brokers.values()))
     address = f"{broker.host}:{broker.port}"
-    for name in (topics.ASSESSMENTS, topics.ALERTS, topics.EVENTS, topics.COMMANDS):
+    for name in (
+        topics.ASSESSMENTS,
+        topics.ALERTS,
+        topics.LIMIT_CHANGES,
+        topics.EVENTS,
+        topics.COMMANDS,
+    ):
         producer.list_topics(name, timeout=10)
     for topic, partition, key, value in portfolio():
         producer.produce(topic, key=key, value=value, partition=partition)
