@@ -237,7 +237,7 @@ class Metrics:
             "monitor_expected_loss_minor", "PD x LGD x exposure.", "segment", "currency"
         )
         self.monitor_herfindahl = gauge(
-            "monitor_exposure_herfindahl_index", "Concentration over merchants.", "currency"
+            "monitor_exposure_herfindahl_ratio", "Concentration over merchants.", "currency"
         )
         self.monitor_limit = gauge(
             "monitor_limit_minor", "Granted limits.", "dimension", "name", "currency"
