@@ -137,6 +137,7 @@ def announce(
         actor=actor,
         rules_version=case.rules_version,
         state=state,
+        region=case.region,
     )
 
 

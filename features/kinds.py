@@ -70,6 +70,8 @@ KIND_OF: dict[str, int] = {
             "model.rollback",
             "automation.pause",
             "automation.resume",
+            "cohort.alerted",
+            "cohort.calmed",
         ),
         COMMAND,
     ),

@@ -73,6 +73,10 @@ class LogLine(Struct, gc=False):
     budget_id: str | None = None
     partition: int | None = None
     amount_minor: Minor | None = None
+    members: int | None = None
+    struck: int | None = None
+    expected: float | None = None
+    evidence: str | None = None
     day: int | None = None
 
 

@@ -245,6 +245,15 @@ class Metrics:
         self.monitor_exposure = gauge(
             "monitor_exposure_minor", "Exposure in minor units.", "segment", "currency"
         )
+        self.monitor_expected_loss = gauge(
+            "monitor_expected_loss_minor", "PD x LGD x exposure.", "segment", "currency"
+        )
+        self.monitor_herfindahl = gauge(
+            "monitor_exposure_herfindahl_ratio", "Concentration over merchants.", "currency"
+        )
+        self.monitor_limit = gauge(
+            "monitor_limit_minor", "Granted limits.", "dimension", "name", "currency"
+        )
         self.monitor_open_alerts = gauge(
             "monitor_open_alerts", "Open episodes.", "segment", "kind", "severity"
         )

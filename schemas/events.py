@@ -460,6 +460,25 @@ class AutomationResume(Command, kw_only=True, frozen=True, tag="automation.resum
     """End a pause."""
 
 
+class CohortAlerted(Command, kw_only=True, frozen=True, tag="cohort.alerted"):
+    """A monitor found that a cohort's merchants fall together; ``actor`` is the monitor.
+
+    ``merchant_id`` is ``cohort:DIMENSION:NAME``. Of ``members`` merchants ``struck`` had a new
+    alert, where ``expected`` would be usual; ``evidence`` are the latest of those alerts' ids, with
+    blanks between.
+    """
+
+    reason: Annotated[str, Meta(min_length=1, max_length=2000)]
+    members: Annotated[int, Meta(ge=1, le=10**9)]
+    struck: Annotated[int, Meta(ge=0, le=10**9)]
+    expected: Annotated[float, Meta(ge=0, le=1e9)]
+    evidence: LongText | None = None
+
+
+class CohortCalmed(Command, kw_only=True, frozen=True, tag="cohort.calmed"):
+    """What was said of a cohort no longer holds: its alert closes."""
+
+
 # --- risk.control and the log's own lines ------------------------------------------------------
 
 
@@ -556,6 +575,8 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     ModelRollback,
     AutomationPause,
     AutomationResume,
+    CohortAlerted,
+    CohortCalmed,
     ModelActivated,
     PolicyActivated,
     BudgetLeased,

@@ -139,7 +139,7 @@ class LimitChange(Struct, kw_only=True, frozen=True, gc=False):
     ``decision_id`` is stable under retry and replay; ``version`` counts the line's changes from 1
     without gaps, whatever their ``state``. Only ``sent`` moves the limit. A ``proposed`` change
     waits for people (``approval`` is ``required``): the next version sends it (``granted``) or is
-    ``withdrawn``, which leaves the limit where it was.
+    ``withdrawn``, which leaves the limit where it was. ``region`` is that of the profile.
     """
 
     decision_id: str
@@ -166,6 +166,7 @@ class LimitChange(Struct, kw_only=True, frozen=True, gc=False):
     actor: str | None = None
     rules_version: str = ""
     state: LimitState = "sent"
+    region: str | None = None
 
 
 class BudgetRequest(Struct, kw_only=True, frozen=True, gc=False):

@@ -166,6 +166,7 @@ def _limit_change(value: bytes) -> Row:
         c.actor,
         c.rules_version,
         c.state,
+        c.region,
     )
 
 
@@ -237,7 +238,7 @@ TABLES: dict[str, Table] = {
         "decision_id line_id merchant_id segment product version action previous_limit_minor"
         " new_limit_minor drawn_minor currency decided_at effective_at expires_at reasons causes"
         " approval funders.funder funders.limit_minor model_version policy_version feature_version"
-        " actor rules_version state",
+        " actor rules_version state region",
         {
             "version": _UINT32,
             "previous_limit_minor": _INT64,

@@ -84,6 +84,24 @@ class Alerts:
         self._put(merchant, ledger, episode)
         self._stats[f"alerts.{kind}.{severity}"] += 1
 
+    def raise_or_add(
+        self,
+        merchant: str,
+        ledger: Ledger,
+        kind: str,
+        severity: Severity,
+        reasons: list[Reason],
+        evidence: list[str],
+        at: int,
+    ) -> None:
+        """As ``raise_one``, but where one is open the evidence joins it."""
+        episode = ledger.episodes.get(kind)
+        if episode is None:
+            self.raise_one(merchant, ledger, kind, severity, reasons, evidence, at)
+            return
+        episode, news = episodes.hit(episode, severity, reasons, evidence, at)
+        self._put(merchant, ledger, episode, news=news)
+
     def end_one(self, merchant: str, ledger: Ledger, kind: str, at: int) -> None:
         """The cause of an alert that ``raise_one`` opened is gone: it closes as cured."""
         episode = ledger.episodes.get(kind)

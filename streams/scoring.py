@@ -32,6 +32,7 @@ from features.texts import json_texts
 from schemas import topics
 from schemas.codec import encode
 from schemas.outputs import Alert, Assessment, BudgetRequest, LimitChange
+from streams import cohort_alerts
 from streams.alerts import NO_CURRENCY, Alerts
 from streams.ledger import Ledger
 from streams.limits import LINE_COMMANDS, Limits
@@ -280,6 +281,9 @@ class Scoring:
             self._limits.command(due.slot, ledger, line, due.as_of)
             return None
         merchant = self.engine.index.id_of(due.slot)
+        if cohort_alerts.is_cohort(merchant):
+            cohort_alerts.take(self._alerts, merchant, ledger, line, due.as_of)
+            return None
         verdict = self._alerts.command(merchant, ledger, line, due.as_of)
         return None if verdict is None else f"verdict_{verdict}"
 

@@ -19,6 +19,8 @@ from ops.kafka import topic_name
 from ops.metrics import Metrics
 from ops.settings import Settings
 from schemas import topics
+from schemas.codec import encode
+from schemas.events import tag_of
 from streams.monitor.client import MonitorApp
 from streams.monitor.state import State, Unreadable
 from streams.monitor.view import Gauges
@@ -49,6 +51,7 @@ def build_app(
     for logical, take in _TAKES.items():
         _add_agent(app, settings, metrics, state, logical, take)
     gauges = Gauges(metrics)
+    commands = _topic(app, settings, topics.COMMANDS)
     said = [time.monotonic()]
 
     @app.timer(PUBLISH_EVERY_S)
@@ -58,6 +61,9 @@ def build_app(
             return
         view = state.view()
         gauges.show(view)
+        for told in state.cohorts.look(state.now_ms()):
+            await commands.send(key=told.merchant_id.encode(), value=encode(told))
+            log.info("cohort_told", extra={"cohort": told.merchant_id, "what": tag_of(type(told))})
         metrics.last_processed(COMPONENT, time.time_ns() // 1_000_000)
         health.ready(COMPONENT, True, "")
         health.beat(COMPONENT)
@@ -87,6 +93,10 @@ def _take_alert(state: State, message: Any) -> Unreadable | None:
     return state.take_alert(message.partition, message.value)
 
 
+def _take_change(state: State, message: Any) -> Unreadable | None:
+    return state.take_change(message.partition, message.value)
+
+
 def _take_lines(state: State, message: Any) -> Unreadable | None:
     return state.take_lines(
         message.partition, message.offset, round(message.timestamp * 1000), message.value
@@ -96,6 +106,7 @@ def _take_lines(state: State, message: Any) -> Unreadable | None:
 _TAKES: dict[str, Take] = {
     topics.ASSESSMENTS: _take_assessment,
     topics.ALERTS: _take_alert,
+    topics.LIMIT_CHANGES: _take_change,
     topics.EVENTS: _take_lines,
 }
 INPUTS = tuple(_TAKES)
@@ -104,13 +115,7 @@ INPUTS = tuple(_TAKES)
 def _add_agent(
     app: faust.App, settings: Settings, metrics: Metrics, state: State, logical: str, take: Take
 ) -> None:
-    source = app.topic(
-        topic_name(settings, logical),
-        key_type=bytes,
-        value_type=bytes,
-        key_serializer="raw",
-        value_serializer="raw",
-    )
+    source = _topic(app, settings, logical)
     taken = metrics.events.labels(COMPONENT, "in")
     unreadable = metrics.events.labels(COMPONENT, "unreadable")
 
@@ -138,6 +143,16 @@ def _add_agent(
                 )
         except Exception:
             end_process()
+
+
+def _topic(app: faust.App, settings: Settings, logical: str) -> Any:
+    return app.topic(
+        topic_name(settings, logical),
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+    )
 
 
 def _recovered(state: State) -> Callable[[], Any]:

@@ -17,6 +17,9 @@ class View(Struct, frozen=True):
 
     clock_ms: int
     exposure_minor: dict[tuple[str, str], int]
+    expected_loss_minor: dict[tuple[str, str], int]
+    herfindahl_index: dict[tuple[str], float]
+    limit_minor: dict[tuple[str, str, str], int]
     open_alerts: dict[tuple[str, str, str], int]
     alerts_24h: dict[tuple[str, str], int]
     feeds: dict[str, Freshness]
@@ -26,6 +29,9 @@ class View(Struct, frozen=True):
         return {
             "clock_ms": self.clock_ms,
             "exposure_minor": _rows(self.exposure_minor, "segment", "currency"),
+            "expected_loss_minor": _rows(self.expected_loss_minor, "segment", "currency"),
+            "herfindahl_index": _rows(self.herfindahl_index, "currency"),
+            "limit_minor": _rows(self.limit_minor, "dimension", "name", "currency"),
             "open_alerts": _rows(self.open_alerts, "segment", "kind", "severity"),
             "alerts_24h": _rows(self.alerts_24h, "segment", "kind"),
             "feeds": {
@@ -39,7 +45,7 @@ class View(Struct, frozen=True):
         }
 
 
-def _rows(values: dict[Any, int], *labels: str) -> list[dict[str, Any]]:
+def _rows(values: dict[Any, Any], *labels: str) -> list[dict[str, Any]]:
     return [
         {**dict(zip(labels, key, strict=True)), "value": value}
         for key, value in sorted(values.items())
@@ -57,6 +63,9 @@ class Gauges:
         """Replace what was shown before."""
         metrics = self._metrics
         self._set(metrics.monitor_exposure, view.exposure_minor)
+        self._set(metrics.monitor_expected_loss, view.expected_loss_minor)
+        self._set(metrics.monitor_herfindahl, view.herfindahl_index)
+        self._set(metrics.monitor_limit, view.limit_minor)
         self._set(metrics.monitor_open_alerts, view.open_alerts)
         self._set(metrics.monitor_alerts_window, view.alerts_24h)
         feeds = view.feeds.items()

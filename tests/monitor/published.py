@@ -102,6 +102,7 @@ def good_records(seed: int, count: int) -> list[Sent]:
         currency = "EUR" if int(merchant[1:]) % 5 == 0 else "CNY"
         money = assessment(merchant, now_ms, segment, pick.randrange(10**6), currency)
         sent.append(keyed(topics.ASSESSMENTS, merchant, msgspec.json.encode(money)))
+        sent.append(_change(pick, merchant, number, now_ms))
         if number % 3 == 0:
             sent.extend(_episode(pick, merchant, now_ms))
         sent.append(
@@ -119,6 +120,22 @@ def good_records(seed: int, count: int) -> list[Sent]:
             again = [s for s in sent if s.topic != topics.EVENTS]
             sent.append(again[-pick.randrange(1, min(len(again), 8) + 1)])
     return sent
+
+
+def _change(pick: random.Random, merchant: str, version: int, now_ms: int) -> Sent:
+    """A limit of two funders; every fourth is a proposal, which moves nothing."""
+    parts = {"own": pick.randrange(10**6), "bank": pick.randrange(10**6)}
+    change = {
+        "line_id": f"line-{merchant}",
+        "product": ("flex", "season")[int(merchant[1:]) % 2],
+        "currency": "CNY",
+        "version": version + 1,
+        "new_limit_minor": sum(parts.values()),
+        "funders": [{"funder": name, "limit_minor": minor} for name, minor in parts.items()],
+        "state": "proposed" if version % 4 == 3 else "sent",
+        "decided_at": now_ms,
+    }
+    return keyed(topics.LIMIT_CHANGES, merchant, msgspec.json.encode(change))
 
 
 def _episode(pick: random.Random, merchant: str, now_ms: int) -> list[Sent]:
@@ -177,12 +194,18 @@ def figures(sent: list[Sent]) -> dict[tuple[str, tuple[str, ...]], float]:
     latest: dict[str, Any] = {}
     episodes: dict[str, Any] = {}
     feeds: dict[str, list[int]] = {}
+    lines: dict[str, Any] = {}
     for topic, _, _, value in sent:
         if topic == topics.ASSESSMENTS:
             found = msgspec.json.decode(value or b"")
             known = latest.get(found["merchant_id"])
             if known is None or found["as_of"] > known["as_of"]:
                 latest[found["merchant_id"]] = found
+        elif topic == topics.LIMIT_CHANGES:
+            found = msgspec.json.decode(value or b"")
+            known = lines.get(found["line_id"], {"version": 0})
+            if found["state"] == "sent" and found["version"] > known["version"]:
+                lines[found["line_id"]] = found
         elif topic == topics.ALERTS:
             found = msgspec.json.decode(value or b"")
             known = episodes.get(found["alert_id"])
@@ -198,13 +221,24 @@ def figures(sent: list[Sent]) -> dict[tuple[str, tuple[str, ...]], float]:
     )
     expected: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for each in latest.values():
-        expected["exposure_minor", (each["currency"], each["segment"])] += each["exposure_minor"]
+        where = (each["currency"], each["segment"])
+        expected["exposure_minor", where] += each["exposure_minor"]
+        expected["expected_loss_minor", where] += round(each["exposure_minor"] * 0.1 * 0.65)
+    for each in lines.values():
+        names = [("product", each["product"], each["new_limit_minor"])]
+        names += [("funder", f["funder"], f["limit_minor"]) for f in each["funders"]]
+        for dimension, name, minor in names:
+            expected["limit_minor", ("CNY", dimension, name)] += minor
     for each in episodes.values():
         if each["state"] != "closed":
             expected["open_alerts", (each["kind"], each["segment"], each["severity"])] += 1
         if now // MINUTE_MS - each["opened_at"] // MINUTE_MS < 24 * 60:
             expected["alerts_24h", (each["kind"], each["segment"])] += 1
     shown: dict[tuple[str, tuple[str, ...]], float] = dict(expected)
+    for currency in {each["currency"] for each in latest.values()}:
+        minor = [e["exposure_minor"] for e in latest.values() if e["currency"] == currency]
+        squares = sum(each**2 for each in minor)
+        shown["exposure_herfindahl_ratio", (currency,)] = squares / sum(minor) ** 2
     for feed, times in feeds.items():
         last_hour = sum(now // MINUTE_MS - at // MINUTE_MS < 60 for at in times)
         shown["feed_last_event_timestamp_seconds", (feed,)] = max(times) / 1000

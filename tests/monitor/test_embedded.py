@@ -28,7 +28,7 @@ def embedded() -> Iterator[tuple[Producer, str]]:
         }
     )
     broker = next(iter(producer.list_topics(timeout=10).brokers.values()))
-    for name in (topics.ASSESSMENTS, topics.ALERTS, topics.EVENTS):
+    for name in (topics.ASSESSMENTS, topics.ALERTS, topics.LIMIT_CHANGES, topics.EVENTS):
         producer.list_topics(name, timeout=10)
     yield producer, f"{broker.host}:{broker.port}"
     producer.flush(5)

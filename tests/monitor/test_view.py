@@ -7,10 +7,13 @@ from ops.metrics import Metrics
 from streams.monitor.feeds import Freshness
 from streams.monitor.view import Gauges, View
 
-NOTHING = View(clock_ms=0, exposure_minor={}, open_alerts={}, alerts_24h={}, feeds={})
+NOTHING = View(0, {}, {}, {}, {}, {}, {}, {})
 FULL = View(
     clock_ms=9_000,
     exposure_minor={("shop", "CNY"): 700, ("farm", "EUR"): 5},
+    expected_loss_minor={("shop", "CNY"): 45},
+    herfindahl_index={("CNY",): 0.25},
+    limit_minor={("funder", "bank", "CNY"): 900},
     open_alerts={("shop", "silence", "critical"): 2},
     alerts_24h={("shop", "silence"): 3},
     feeds={"merchant.payments": Freshness(8_000, 1_000, 2.5)},
@@ -31,6 +34,9 @@ def test_every_figure_is_on_its_gauge_in_base_units() -> None:
     Gauges(metrics).show(FULL)
     assert samples(metrics) == {
         "tideline_monitor_exposure_minor": {("shop", "CNY"): 700, ("farm", "EUR"): 5},
+        "tideline_monitor_expected_loss_minor": {("shop", "CNY"): 45},
+        "tideline_monitor_exposure_herfindahl_ratio": {("CNY",): 0.25},
+        "tideline_monitor_limit_minor": {("funder", "bank", "CNY"): 900},
         "tideline_monitor_open_alerts": {("shop", "silence", "critical"): 2},
         "tideline_monitor_alerts_24h": {("shop", "silence"): 3},
         "tideline_monitor_feed_last_event_timestamp_seconds": {("merchant.payments",): 8},
@@ -53,7 +59,7 @@ def test_what_is_no_longer_true_goes_and_what_is_never_vanishes_meanwhile() -> N
         real_set(value)
 
     shown.set = spy  # type: ignore[method-assign]
-    gauges.show(View(1, {("shop", "CNY"): 701}, {}, {}, {}))
+    gauges.show(View(1, {("shop", "CNY"): 701}, {}, {}, {}, {}, {}, {}))
     assert seen == [700]
     assert samples(metrics) == {"tideline_monitor_exposure_minor": {("shop", "CNY"): 701}}
     gauges.show(NOTHING)

@@ -128,7 +128,7 @@ def _currency(
             for i, name in enumerate(names)
         },
         differences={
-            name: _differences(table[:, i] - table[:, 0], seed) for i, name in enumerate(names) if i
+            name: differences(table[:, i] - table[:, 0], seed) for i, name in enumerate(names) if i
         },
         segments={
             segment: dict(zip(names, map(float, values), strict=True))
@@ -137,8 +137,11 @@ def _currency(
     )
 
 
-def _differences(paired: NDArray[np.float64], seed: int) -> list[Difference]:
-    """``paired`` has a row a merchant; merchants without any difference move no bootstrap."""
+def differences(paired: NDArray[np.float64], seed: int) -> list[Difference]:
+    """Sums of ``FIELDS`` with intervals; ``paired`` has a row a merchant.
+
+    Merchants without any difference move no bootstrap.
+    """
     moved = paired[np.any(paired != 0, axis=1)]
     totals = paired.sum(axis=0)
     lows, highs = totals, totals
