@@ -72,11 +72,11 @@ def test_two_policies_over_the_same_events_are_compared_in_money(tmp_path: Path)
 
 def test_a_policy_with_an_error_is_refused_with_its_line(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
-    bad.write_text(builtin_policy().replace("expiry_days:", "expiry_dayz:"), "utf-8")
+    bad.write_text(builtin_policy().replace("override_days:", "override_dayz:"), "utf-8")
     file = write(tmp_path / "events.ndjson", trade("m", 2))
     done = tideline("backtest", str(file), "--policy", str(bad), cwd=tmp_path)
     assert done.returncode == 2
-    assert "expiry_dayz" in done.stderr and "line" in done.stderr
+    assert "override_dayz" in done.stderr and "line" in done.stderr
 
 
 def test_an_unknown_policy_and_one_given_twice_are_usage_errors(tmp_path: Path) -> None:
