@@ -20,12 +20,12 @@ def lending(merchant: str, kind: str, day: int, **fields: Any) -> dict[str, Any]
     }
 
 
-def portfolio(tmp_path: Path) -> Path:
+def portfolio(tmp_path: Path, amount: int = 100_000) -> Path:
     """Three merchants that trade well, draw after 120 days and repay, but for the last."""
     events = []
     for number in range(3):
         merchant = f"m{number}"
-        events += trade(merchant, 240)
+        events += trade(merchant, 240, amount)
         drawn = {"amount": 600_000, "currency": "CNY"}
         events.append(lending(merchant, "loan.disbursed", 120, **drawn))
         if number < 2:
@@ -68,6 +68,17 @@ def test_two_policies_over_the_same_events_are_compared_in_money(tmp_path: Path)
     assert {k: v for k, v in again.items() if k not in cost} == {
         k: v for k, v in found.items() if k not in cost
     }
+
+
+def test_a_change_that_waits_for_a_person_is_counted_and_moves_nothing(tmp_path: Path) -> None:
+    file = portfolio(tmp_path, 10_000_000)
+    policies = ("--policy", "portfolio-1", "--policy", "working-capital-1")
+    done = tideline("backtest", str(file), *policies, "--no-naive", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    waits, free = (found["behaviour"][name] for name in ("portfolio-1", "working-capital-1"))
+    assert waits["approvals"] >= 3 and waits["actions"] == {"open": 3}
+    assert free["approvals"] == 0 and free["actions"] == {"open": 3, "increase": 9}
 
 
 def test_a_policy_with_an_error_is_refused_with_its_line(tmp_path: Path) -> None:

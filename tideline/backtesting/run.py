@@ -157,8 +157,9 @@ class Backtest:
                 self.outcomes.limit(i, seen.merchant_id, line, limit)
 
     def _changed(self, policy: int, change: LimitChange) -> None:
-        if change.approval == "required":
-            self.conduct[policy].proposed()
+        if change.state != "sent":
+            if change.state == "proposed":
+                self.conduct[policy].proposed()
             return
         merchant, line, limit = change.merchant_id, change.line_id, change.new_limit_minor
         self.outcomes.limit(policy, merchant, line, limit)
