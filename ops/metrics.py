@@ -248,8 +248,10 @@ class Metrics:
         self.monitor_expected_loss = gauge(
             "monitor_expected_loss_minor", "PD x LGD x exposure.", "segment", "currency"
         )
-        self.monitor_herfindahl = gauge(
-            "monitor_exposure_herfindahl_ratio", "Concentration over merchants.", "currency"
+        self.monitor_exposure_squares = gauge(
+            "monitor_exposure_squares",
+            "Squared exposures of merchants, summed; over the square of all: concentration.",
+            "currency",
         )
         self.monitor_limit = gauge(
             "monitor_limit_minor", "Granted limits.", "dimension", "name", "currency"

@@ -146,19 +146,13 @@ class Portfolio:
         """Minor units by segment and currency, where there are merchants."""
         return {where: self._loss_minor[where] for where, n in self._merchants.items() if n}
 
-    def herfindahl_index(self) -> dict[tuple[str], float]:
-        """The sum of squared shares of merchants in exposure, by currency, where there is any.
+    def exposure_squares(self) -> dict[tuple[str], int]:
+        """Sum of squared exposures of merchants, minor units squared, by currency.
 
-        1 / number of equals (Hirschman, 1945; Herfindahl, 1950); 1 where one merchant has all.
+        Over the square of all exposure it is the Herfindahl index (Hirschman, 1945; Herfindahl,
+        1950): 1 / number of equals. Sums of several monitors add up, an index would not.
         """
-        totals: Counter[str] = Counter()
-        for (_, currency), minor in self._minor.items():
-            totals[currency] += minor
-        return {
-            (currency,): self._squares[currency] / total**2
-            for currency, total in totals.items()
-            if total
-        }
+        return {(currency,): n for currency, n in self._squares.items() if n}
 
     def open_alerts(self) -> dict[tuple[str, str, str], int]:
         """Open episodes by segment, kind and severity."""

@@ -271,7 +271,7 @@ class State:
             clock_ms=now_ms,
             exposure_minor=self.portfolio.exposure_minor(),
             expected_loss_minor=self.portfolio.expected_loss_minor(),
-            herfindahl_index=self.portfolio.herfindahl_index(),
+            exposure_squares=self.portfolio.exposure_squares(),
             limit_minor=self.granted.limit_minor(),
             open_alerts=self.portfolio.open_alerts(),
             alerts_24h=self.portfolio.opened_in_window(now_ms),

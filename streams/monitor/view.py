@@ -18,7 +18,7 @@ class View(Struct, frozen=True):
     clock_ms: int
     exposure_minor: dict[tuple[str, str], int]
     expected_loss_minor: dict[tuple[str, str], int]
-    herfindahl_index: dict[tuple[str], float]
+    exposure_squares: dict[tuple[str], int]
     limit_minor: dict[tuple[str, str, str], int]
     open_alerts: dict[tuple[str, str, str], int]
     alerts_24h: dict[tuple[str, str], int]
@@ -30,7 +30,7 @@ class View(Struct, frozen=True):
             "clock_ms": self.clock_ms,
             "exposure_minor": _rows(self.exposure_minor, "segment", "currency"),
             "expected_loss_minor": _rows(self.expected_loss_minor, "segment", "currency"),
-            "herfindahl_index": _rows(self.herfindahl_index, "currency"),
+            "exposure_squares": _rows(self.exposure_squares, "currency"),
             "limit_minor": _rows(self.limit_minor, "dimension", "name", "currency"),
             "open_alerts": _rows(self.open_alerts, "segment", "kind", "severity"),
             "alerts_24h": _rows(self.alerts_24h, "segment", "kind"),
@@ -64,7 +64,7 @@ class Gauges:
         metrics = self._metrics
         self._set(metrics.monitor_exposure, view.exposure_minor)
         self._set(metrics.monitor_expected_loss, view.expected_loss_minor)
-        self._set(metrics.monitor_herfindahl, view.herfindahl_index)
+        self._set(metrics.monitor_exposure_squares, view.exposure_squares)
         self._set(metrics.monitor_limit, view.limit_minor)
         self._set(metrics.monitor_open_alerts, view.open_alerts)
         self._set(metrics.monitor_alerts_window, view.alerts_24h)

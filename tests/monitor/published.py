@@ -237,8 +237,7 @@ def figures(sent: list[Sent]) -> dict[tuple[str, tuple[str, ...]], float]:
     shown: dict[tuple[str, tuple[str, ...]], float] = dict(expected)
     for currency in {each["currency"] for each in latest.values()}:
         minor = [e["exposure_minor"] for e in latest.values() if e["currency"] == currency]
-        squares = sum(each**2 for each in minor)
-        shown["exposure_herfindahl_ratio", (currency,)] = squares / sum(minor) ** 2
+        shown["exposure_squares", (currency,)] = sum(each**2 for each in minor)
     for feed, times in feeds.items():
         last_hour = sum(now // MINUTE_MS - at // MINUTE_MS < 60 for at in times)
         shown["feed_last_event_timestamp_seconds", (feed,)] = max(times) / 1000

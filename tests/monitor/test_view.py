@@ -12,7 +12,7 @@ FULL = View(
     clock_ms=9_000,
     exposure_minor={("shop", "CNY"): 700, ("farm", "EUR"): 5},
     expected_loss_minor={("shop", "CNY"): 45},
-    herfindahl_index={("CNY",): 0.25},
+    exposure_squares={("CNY",): 250_000},
     limit_minor={("funder", "bank", "CNY"): 900},
     open_alerts={("shop", "silence", "critical"): 2},
     alerts_24h={("shop", "silence"): 3},
@@ -35,7 +35,7 @@ def test_every_figure_is_on_its_gauge_in_base_units() -> None:
     assert samples(metrics) == {
         "tideline_monitor_exposure_minor": {("shop", "CNY"): 700, ("farm", "EUR"): 5},
         "tideline_monitor_expected_loss_minor": {("shop", "CNY"): 45},
-        "tideline_monitor_exposure_herfindahl_ratio": {("CNY",): 0.25},
+        "tideline_monitor_exposure_squares": {("CNY",): 250_000},
         "tideline_monitor_limit_minor": {("funder", "bank", "CNY"): 900},
         "tideline_monitor_open_alerts": {("shop", "silence", "critical"): 2},
         "tideline_monitor_alerts_24h": {("shop", "silence"): 3},

@@ -31,6 +31,7 @@ PLAIN_GAUGES = {
     "tideline_drift_alarms",
     "tideline_promotions_paused",
     "tideline_core_lines_quarantined",
+    "tideline_monitor_exposure_squares",
 }
 
 
