@@ -25,7 +25,7 @@ from schemas import topics
 from tideline.children import Child, start, stop
 from tideline.commands.publish import send
 
-MERCHANTS = 1_500
+MERCHANTS = 200
 DAYS = 240
 SHARE_BAD = 0.3
 """High, so that there are labels of both classes soon."""
