@@ -25,7 +25,7 @@ from schemas import topics
 from tideline.children import Child, start, stop
 from tideline.commands.publish import send
 
-MERCHANTS = 200
+MERCHANTS = 60
 DAYS = 240
 SHARE_BAD = 0.3
 """High, so that there are labels of both classes soon."""
@@ -103,14 +103,14 @@ def _watch(learner: Child, lags: list[float], ended: threading.Event) -> None:
 
 
 def _drain(own: Site, children: list[Child]) -> None:
-    """Wait until nobody takes anything more."""
+    """Wait until the learner, the last of them, takes nothing more."""
     deadline, still, before = time.monotonic() + WAIT_S, 0, -1.0
     while still < 6:
         if time.monotonic() > deadline:
             raise FatalError("the log was not worked off in time")
         for child in children:
             alive(child)
-        now = sum(child.total("tideline_events_total", outcome="in") for child in children)
+        now = children[-1].total("tideline_events_total", stage="learner", outcome="in")
         still = still + 1 if now == before else 0
         before = now
         time.sleep(SAMPLE_S)
