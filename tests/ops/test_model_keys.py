@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from ops.errors import ConfigurationError
 from ops.model_keys import create_key_files, signing_key, trusted_keys
 from ops.settings import Settings
+from tests.conftest import require
 
 FOREIGN = X25519PrivateKey.generate()
 FOREIGN_PRIVATE = FOREIGN.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -45,8 +46,8 @@ def test_a_new_pair_fits_and_the_private_key_is_for_its_owner_alone(pair: Settin
     assert path is not None and path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_the_commands_of_the_remedies_make_files_that_are_taken(tmp_path: Path) -> None:
+    require("openssl", None if shutil.which("openssl") else "no command of that name")
     signing, trusted = tmp_path / "s.pem", tmp_path / "t.pem"
     run = ["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(signing)]
     subprocess.run(run, check=True, timeout=30)
