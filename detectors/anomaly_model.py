@@ -17,7 +17,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from detectors.anomaly_inputs import INPUTS, Rows
-from detectors.default_risk import ModelError
+from detectors.default_risk import ModelError, read_version
 from features.catalogue import FEATURE_VERSION
 
 SCHEMA: Literal["tideline.anomaly/1"] = "tideline.anomaly/1"
@@ -173,14 +173,7 @@ def encode_anomaly(model: AnomalyModel) -> bytes:
 
 def decode_anomaly(raw: bytes) -> AnomalyModel:
     """Inverse of ``encode_anomaly``, checked whole. Raises ``ModelError``."""
-    if len(raw) > _ENCODED_BYTES_MAX:
-        raise ModelError(f"model of {len(raw)} bytes; at most {_ENCODED_BYTES_MAX} are taken")
-    try:
-        model = msgspec.json.decode(raw, type=AnomalyModel)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelError(
-            f"not an anomaly version that this release reads: {error}; publish one of {SCHEMA}"
-        ) from None
+    model = read_version(raw, AnomalyModel, "an anomaly version", SCHEMA, _ENCODED_BYTES_MAX)
     check_anomaly(model)
     return model
 

@@ -9,7 +9,7 @@ the catalogue states a direction, a higher risk on that side never lowers the pr
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -48,6 +48,9 @@ _KNOWN: dict[str, frozenset[str]] = {
     "boosted": frozenset(INPUT_NAMES),
 }
 _SIDES = dict(zip(INPUT_NAMES, DIRECTIONS.tolist(), strict=True))
+
+
+V = TypeVar("V", bound=Struct)
 
 
 class ModelError(ValueError):
@@ -130,16 +133,24 @@ def encode_model(model: Model) -> bytes:
 
 def decode_model(raw: bytes) -> Model:
     """Inverse of ``encode_model``, checked whole. Raises ``ModelError``."""
-    if len(raw) > _ENCODED_BYTES_MAX:
-        raise ModelError(f"model of {len(raw)} bytes; at most {_ENCODED_BYTES_MAX} are taken")
-    try:
-        model = msgspec.json.decode(raw, type=Model)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelError(
-            f"not a model version that this release reads: {error}; publish one of {SCHEMA}"
-        ) from None
+    model = read_version(raw, Model, "a model version", SCHEMA, _ENCODED_BYTES_MAX)
     check_model(model)
     return model
+
+
+def read_version(raw: bytes, struct: type[V], what: str, schema: str, bytes_max: int) -> V:
+    """A version of any kind of model from its JSON, its numbers not checked yet.
+
+    ``what`` and ``schema`` name it in the message. Raises ``ModelError``.
+    """
+    if len(raw) > bytes_max:
+        raise ModelError(f"model of {len(raw)} bytes; at most {bytes_max} are taken")
+    try:
+        return msgspec.json.decode(raw, type=struct)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(
+            f"not {what} that this release reads: {error}; publish one of {schema}"
+        ) from None
 
 
 def check_model(model: Model) -> None:
