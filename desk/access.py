@@ -1,84 +1,61 @@
-"""Who may read the desk: a one-time token in the address, then a cookie; and safe headers."""
+"""ASGI middleware before every route: who asks, whether a change is meant, and safe headers."""
 
-import hashlib
 import hmac
-import secrets
-import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from desk.forms import BODY_BYTES_MAX, InvalidForm, fields_of
+from desk.identity import Viewer
+from desk.sessions import Sessions
+
 COOKIE = "tideline_desk"
-SESSION_S = 12 * 3600
 OPEN_PATHS = frozenset({"/healthz", "/login"})
+"""What answers without a login."""
+OPEN_FILES = ("/static/desk.css", "/static/icon.svg")
+"""What the page of the login shows."""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+API = "/api/"
 
 HEADERS = {
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
-        " form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self';"
+        " frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
 
-
-class Sessions:
-    """Sessions of this process. Only a digest of a cookie is kept."""
-
-    def __init__(self, token: str, clock: Callable[[], float] = time.monotonic) -> None:
-        if len(token) < 16:
-            raise ValueError("the login token needs at least 16 characters")
-        self._token: str | None = token
-        self._clock = clock
-        self._ends_at: dict[str, float] = {}
-
-    def log_in(self, token: str) -> str | None:
-        """A new session's cookie for the token, which is spent by that; else None."""
-        if self._token is None or not hmac.compare_digest(token.encode(), self._token.encode()):
-            return None
-        self._token = None
-        cookie = secrets.token_urlsafe(32)
-        self._ends_at[_digest(cookie)] = self._clock() + SESSION_S
-        return cookie
-
-    def holds(self, cookie: str | None) -> bool:
-        """Whether a cookie belongs to a session that has not ended."""
-        if not cookie:
-            return False
-        return self._clock() < self._ends_at.get(_digest(cookie), 0.0)
-
-
-def _digest(cookie: str) -> str:
-    return hashlib.sha256(cookie.encode()).hexdigest()
-
-
-def log_in(request: Request, sessions: Sessions, refuse: Callable[[], Response]) -> Response:
-    """Exchange the token of the address for a cookie, and drop it from the address."""
-    if sessions.holds(request.cookies.get(COOKIE)):
-        return RedirectResponse("/", 303)
-    cookie = sessions.log_in(request.query_params.get("token", ""))
-    if cookie is None:
-        return refuse()
-    response = RedirectResponse("/", 303)
-    response.set_cookie(COOKIE, cookie, max_age=SESSION_S, httponly=True, samesite="strict")
-    return response
+ByToken = Callable[[str], Viewer | None]
+"""The viewer of an API token, None for one that is unknown."""
+Refuse = Callable[[Request, int], Response]
 
 
 class Guard:
-    """ASGI middleware: safe headers on every answer, and no page without a session."""
+    """Lets nobody in who is not known, and nothing change that was not asked for here.
+
+    A request that changes something needs, with a session, the session's ``csrf`` token in the form
+    or in ``x-csrf-token``, and an ``Origin`` that is this desk where there is one. An API token in
+    ``Authorization: Bearer`` cannot be sent by another site, so it needs neither.
+    """
 
     def __init__(
-        self, app: ASGIApp, sessions: Sessions, refuse: Callable[[Request], Response]
+        self, app: ASGIApp, *, sessions: Sessions, by_token: ByToken, refuse: Refuse
     ) -> None:
         self._app = app
         self._sessions = sessions
+        self._by_token = by_token
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,8 +71,76 @@ class Guard:
                     headers[name] = value
             await send(message)
 
-        request = Request(scope)
-        if scope["path"] in OPEN_PATHS or self._sessions.holds(request.cookies.get(COOKIE)):
-            await self._app(scope, receive, guarded)
-        else:
-            await self._refuse(request)(scope, receive, guarded)
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
+        request = Request(scope, receive)
+        refused = self._identify(request, state)
+        if refused is None and request.method not in SAFE_METHODS:
+            refused, receive = await self._read(request, state)
+        if refused is not None:
+            answer = await run_in_threadpool(self._refuse, request, refused)
+            await answer(scope, receive, guarded)
+            return
+        await self._app(scope, receive, guarded)
+
+    def _identify(self, request: Request, state: MutableMapping[str, Any]) -> int | None:
+        """Find who asks; the status of a refusal, None where the request may go on."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        session = self._sessions.of(request.cookies.get(COOKIE))
+        if scheme.lower() == "bearer" and request.url.path.startswith(API):
+            viewer = self._by_token(token.strip())
+            if viewer is not None:
+                state["viewer"] = viewer
+                return None
+            return 401
+        if session is not None:
+            state["viewer"] = session.viewer
+            state["csrf"] = session.csrf
+            return None
+        path = request.url.path
+        return None if path in OPEN_PATHS or path in OPEN_FILES else 401
+
+    async def _read(
+        self, request: Request, state: MutableMapping[str, Any]
+    ) -> tuple[int | None, Receive]:
+        """Read the body of a request that changes something, and check that it is meant."""
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                return 413, request.receive
+        state["body"] = body
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        state["form"] = {}
+        if kind == "application/x-www-form-urlencoded":
+            try:
+                state["form"] = fields_of(body)
+            except InvalidForm:
+                return 400, request.receive
+        return (None if self._is_meant(request, state) else 403), _replay(body)
+
+    @staticmethod
+    def _is_meant(request: Request, state: MutableMapping[str, Any]) -> bool:
+        viewer: Viewer | None = state.get("viewer")
+        if viewer is not None and viewer.via == "token":
+            return True
+        origin = request.headers.get("origin")
+        if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+            return False
+        if viewer is None:  # the login, which needs a secret of its own
+            return True
+        given = request.headers.get("x-csrf-token") or state["form"].get("csrf", "")
+        return hmac.compare_digest(given.encode(), str(state["csrf"]).encode())
+
+
+def _replay(body: bytes) -> Receive:
+    """A ``receive`` that gives a body that was read already."""
+    sent = False
+
+    async def receive() -> Message:
+        nonlocal sent
+        if sent:
+            return {"type": "http.disconnect"}
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from desk.ports import Engine, Row
 from desk.present import Labels, measure, words
-from desk.queries import Engine, Row
 
 VERSIONS_MAX = 50
 SCORE = "score"

@@ -1,23 +1,12 @@
-"""What the desk asks of ClickHouse: reads only, every value bound, every answer bounded."""
+"""What queue and merchant page ask of ClickHouse: reads only, all values bound, all bounded."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
-
+from desk.ports import Engine, Row
+from desk.scope import Scope
 from schemas.currencies import CURRENCIES, minor_digits
 
 QUEUE_MAX = 100
 CHANGES_MAX = 30
 HISTORY_MAX = 50
-
-Row = dict[str, Any]
-
-
-class Engine(Protocol):
-    """The part of ``sinks.engine.Engine`` that the desk uses."""
-
-    def query(self, sql: str, params: Mapping[str, str | int | float] | None = None) -> list[Row]:
-        """Rows of a SELECT by column name."""
-        ...
 
 
 def _codes(digits: int) -> str:
@@ -51,30 +40,34 @@ _CHANGE = (
 )
 
 
-def open_alerts(engine: Engine) -> list[Row]:
+def open_alerts(engine: Engine, scope: Scope) -> list[Row]:
     """Episodes not closed: severity first, then exposure, then the most recent; snoozed last."""
     return engine.query(
         f"SELECT {_ALERT} FROM alerts_current WHERE state != 'closed'"  # noqa: S608 - constants
+        f" AND {scope.where()}"
         " ORDER BY state = 'snoozed',"
         " transform(severity, ['critical', 'warning', 'info'], [0, 1, 2], 3),"
-        f" {_MAJOR} DESC, updated_at DESC, alert_id LIMIT {QUEUE_MAX}"
+        f" {_MAJOR} DESC, updated_at DESC, alert_id LIMIT {QUEUE_MAX}",
+        scope.params,
     )
 
 
-def open_counts(engine: Engine) -> dict[str, int]:
+def open_counts(engine: Engine, scope: Scope) -> dict[str, int]:
     """Open episodes by severity."""
     rows = engine.query(
-        "SELECT severity, count() AS episodes FROM alerts_current WHERE state != 'closed'"
-        " GROUP BY severity"
+        "SELECT severity, count() AS episodes FROM alerts_current WHERE state != 'closed'"  # noqa: S608 - constants
+        f" AND {scope.where()} GROUP BY severity",
+        scope.params,
     )
     return {row["severity"]: int(row["episodes"]) for row in rows}
 
 
-def latest_changes(engine: Engine) -> list[Row]:
+def latest_changes(engine: Engine, scope: Scope) -> list[Row]:
     """The most recent limit changes of all merchants."""
     return engine.query(
-        f"SELECT {_CHANGE} FROM limit_changes"  # noqa: S608 - constants
-        f" ORDER BY decided_at DESC, kafka_offset DESC, line_id, version DESC LIMIT {CHANGES_MAX}"
+        f"SELECT {_CHANGE} FROM limit_changes WHERE {scope.where()}"  # noqa: S608 - constants
+        f" ORDER BY decided_at DESC, kafka_offset DESC, line_id, version DESC LIMIT {CHANGES_MAX}",
+        scope.params,
     )
 
 
@@ -96,15 +89,15 @@ def totals(engine: Engine) -> Row:
     }
 
 
-def merchant_assessments(engine: Engine, merchant_id: str) -> list[Row]:
+def merchant_assessments(engine: Engine, scope: Scope, merchant_id: str) -> list[Row]:
     """Assessments of a merchant, the latest first; only it carries reasons and features."""
     history = engine.query(
         "SELECT assessment_id, toUnixTimestamp64Milli(as_of) AS as_of_ms, probability_of_default,"  # noqa: S608 - constants
         " horizon_days, anomaly_score, band, exposure_minor, currency, trigger, segment,"
         " model_version, policy_version, feature_version, outcome, kafka_offset"
         " FROM assessments WHERE merchant_id = {merchant_id:String}"
-        f" ORDER BY as_of DESC, kafka_offset DESC LIMIT {HISTORY_MAX}",
-        {"merchant_id": merchant_id},
+        f" AND {scope.where()} ORDER BY as_of DESC, kafka_offset DESC LIMIT {HISTORY_MAX}",
+        {"merchant_id": merchant_id, **scope.params},
     )
     if history:
         latest = engine.query(
@@ -118,22 +111,22 @@ def merchant_assessments(engine: Engine, merchant_id: str) -> list[Row]:
     return history
 
 
-def merchant_alerts(engine: Engine, merchant_id: str) -> list[Row]:
+def merchant_alerts(engine: Engine, scope: Scope, merchant_id: str) -> list[Row]:
     """Latest state of every episode of a merchant, open ones first."""
     return engine.query(
         f"SELECT {_ALERT} FROM alerts WHERE merchant_id = {{merchant_id:String}}"  # noqa: S608 - constants
-        " ORDER BY version DESC LIMIT 1 BY alert_id",
-        {"merchant_id": merchant_id},
+        f" AND {scope.where()} ORDER BY version DESC LIMIT 1 BY alert_id",
+        {"merchant_id": merchant_id, **scope.params},
     )
 
 
-def merchant_changes(engine: Engine, merchant_id: str) -> list[Row]:
+def merchant_changes(engine: Engine, scope: Scope, merchant_id: str) -> list[Row]:
     """Limit changes of a merchant's lines, the latest first."""
     return engine.query(
         f"SELECT {_CHANGE} FROM limit_changes"  # noqa: S608 - constants
-        " WHERE merchant_id = {merchant_id:String}"
+        f" WHERE merchant_id = {{merchant_id:String}} AND {scope.where()}"
         f" ORDER BY decided_at DESC, version DESC LIMIT {HISTORY_MAX}",
-        {"merchant_id": merchant_id},
+        {"merchant_id": merchant_id, **scope.params},
     )
 
 

@@ -53,6 +53,7 @@ BUDGET_REQUESTS = "risk.budget-requests"
 TREASURY_STATE = "risk.treasury-state"
 SHADOW_CHANGES = "risk.shadow-changes"
 SHADOW_CHECKPOINTS = "risk.shadow-checkpoints"
+DESK_AUDIT = "desk.audit"
 
 INPUT_TOPICS: tuple[str, ...] = (
     TRANSACTIONS,

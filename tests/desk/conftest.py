@@ -1,6 +1,10 @@
 """A desk over an embedded ClickHouse that a sink has filled."""
 
-from collections.abc import Callable
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,13 +19,17 @@ from schemas.codec import encode
 from schemas.learner_report import LearnerReport
 from schemas.outputs import Alert, Assessment, LimitChange
 from sinks.embedded import EmbeddedEngine
+from sinks.migrate import migrate
 from sinks.sink import Sink
-from tests.sinks.conftest import bare_engine, clickhouse_folder, engine, health, metrics
+from tests.sinks.conftest import clickhouse_folder, health, metrics
 from tests.sinks.fake_kafka import Clock, FakeConsumer, FakeKafka
 
-__all__ = ["bare_engine", "clickhouse_folder", "engine", "health", "metrics"]
+__all__ = ["clickhouse_folder", "health", "metrics"]
+
+_numbers = itertools.count(1)
 
 TOKEN = "a-token-of-the-test-0123456789"
+NOW_S = 1_760_000_000.0
 LABELS = {
     "turnover_28d_minor": Label("Sales of the last 28 days", "近28天净销售额", "minor", "sales"),
     "refund_share_28d": Label("Refunded share of sales", "近28天退款率", "ratio", "refunds"),
@@ -29,6 +37,28 @@ LABELS = {
 }
 
 Store = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def migrated(clickhouse_folder: Path) -> Iterator[EmbeddedEngine]:
+    """A database for the tests of one file: migrations take longer than most of these tests."""
+    engine = EmbeddedEngine(str(clickhouse_folder), f"desk_{next(_numbers)}")
+    migrate(engine)
+    yield engine
+    engine.execute(f"DROP DATABASE {engine.database}")
+    engine.close()
+
+
+@pytest.fixture
+def engine(migrated: EmbeddedEngine) -> EmbeddedEngine:
+    """The database with nothing stored."""
+    tables = migrated.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase()"
+        " AND engine LIKE '%MergeTree' AND name != 'schema_migrations' AND total_rows > 0"
+    )
+    for table in tables:
+        migrated.execute(f"TRUNCATE TABLE {table['name']}")
+    return migrated
 
 
 @pytest.fixture
@@ -58,10 +88,30 @@ def store(engine: EmbeddedEngine, metrics: Metrics, health: HealthServer) -> Sto
     return put
 
 
+class Sent:
+    """An outbox that keeps what was sent: topic, key and value."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, str, dict[str, Any]]] = []
+
+    def send(self, topic: str, key: str, value: bytes) -> None:
+        self.records.append((topic, key, json.loads(value)))
+
+    def of(self, topic: str) -> list[dict[str, Any]]:
+        """Values sent to a topic."""
+        return [value for sent_to, _, value in self.records if sent_to == topic]
+
+
 @pytest.fixture
-def visitor(engine: EmbeddedEngine) -> TestClient:
+def outbox() -> Sent:
+    """What the desk sent."""
+    return Sent()
+
+
+@pytest.fixture
+def visitor(engine: EmbeddedEngine, outbox: Sent) -> TestClient:
     """Somebody without a session."""
-    app = create_app(engine, token=TOKEN, labels=LABELS, clock=lambda: 1_760_000_000.0)
+    app = create_app(engine, outbox, token=TOKEN, labels=LABELS, clock=lambda: NOW_S)
     return TestClient(app, base_url="http://127.0.0.1:8088", follow_redirects=False)
 
 

@@ -3,10 +3,12 @@
 import pytest
 from starlette.testclient import TestClient
 
-from desk.access import COOKIE, SESSION_S, Sessions
+from desk.access import COOKIE
 from desk.app import create_app
+from desk.identity import Viewer
+from desk.sessions import IDLE_S, SESSION_S, Sessions
 from sinks.embedded import EmbeddedEngine
-from tests.desk.conftest import TOKEN
+from tests.desk.conftest import TOKEN, Sent
 
 PATHS = [
     "/",
@@ -53,18 +55,24 @@ def test_the_token_works_once_and_leaves_the_address(visitor: TestClient) -> Non
     assert visitor.get("/login", params={"token": TOKEN}).status_code == 401
 
 
-def test_a_session_ends() -> None:
+def test_a_session_ends_after_its_time_or_without_requests() -> None:
     now = [0.0]
-    sessions = Sessions(TOKEN, clock=lambda: now[0])
-    cookie = sessions.log_in(TOKEN)
-    assert sessions.holds(cookie)
+    sessions = Sessions(clock=lambda: now[0])
+    viewer = Viewer("mei", "analyst")
+    idle, used, ended = (sessions.begin(viewer) for _ in range(3))
+    sessions.end(ended)
+    assert sessions.of(ended) is None
+    while now[0] < SESSION_S - IDLE_S:
+        now[0] += IDLE_S - 1
+        assert sessions.of(used) is not None
+    assert sessions.of(idle) is None
     now[0] = SESSION_S
-    assert not sessions.holds(cookie)
+    assert sessions.of(used) is None
 
 
-def test_a_short_token_is_refused(engine: EmbeddedEngine) -> None:
+def test_a_short_token_is_refused(engine: EmbeddedEngine, outbox: Sent) -> None:
     with pytest.raises(ValueError, match="16"):
-        create_app(engine, token="short").build_middleware_stack()
+        create_app(engine, outbox, token="short")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/", "/login", "/nowhere", "/static/desk.css"])
@@ -74,7 +82,8 @@ def test_every_answer_has_safe_headers(visitor: TestClient, path: str, logged_in
         visitor.get("/login", params={"token": TOKEN})
     headers = visitor.get(path).headers
     assert "default-src 'none'" in headers["content-security-policy"]
-    assert "script-src" not in headers["content-security-policy"]
+    assert "script-src 'self';" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] == "no-referrer"

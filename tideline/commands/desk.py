@@ -1,4 +1,4 @@
-"""``desk``: the risk desk's web pages over ClickHouse."""
+"""``desk``: the risk desk's web application over ClickHouse and Kafka."""
 
 import secrets
 import socket
@@ -36,11 +36,12 @@ def desk() -> None:
 def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
     """A server on the configured port (0 = a free one) and its address with the login token."""
     from desk.app import create_app
+    from desk.outbox import KafkaOutbox
     from desk.present import Label
 
     token = secrets.token_urlsafe(24)
     labels = {f.name: Label(f.label, f.label_zh, f.unit, f.family) for f in CATALOGUE}
-    app = create_app(engine, token=token, labels=labels)
+    app = create_app(engine, KafkaOutbox(settings), token=token, labels=labels)
     try:
         listener = socket.create_server((settings.desk.host, settings.desk.port))
     except OSError as error:

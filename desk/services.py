@@ -1,0 +1,175 @@
+"""What every page shares: the store, the viewer, the language, templates, commands."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from desk import i18n, present
+from desk.commanding import Commanding
+from desk.identity import Permission, Viewer
+from desk.navigation import navigation
+from desk.ports import Engine
+from desk.present import Labels
+from desk.scope import Scope, scope_of
+
+log = logging.getLogger(__name__)
+
+HERE = Path(__file__).parent
+LANGUAGE_COOKIE = "tideline_language"
+THEME_COOKIE = "tideline_theme"
+THEMES = ("system", "light", "dark")
+DAY_MS = 86_400_000
+
+Handler = Callable[[Request], Response]
+
+
+class Desk:
+    """The services of one desk. Handlers run on threads, so everything here is safe to share."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        commands: Commanding,
+        *,
+        labels: Labels,
+        clock: Callable[[], float],
+    ) -> None:
+        self.engine = engine
+        self.commands = commands
+        self.labels = labels
+        self._clock = clock
+        self._templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters |= {
+            "money": present.money,
+            "share": present.share,
+            "number": present.number,
+            "measure": present.measure,
+            "moment": present.moment,
+            "iso": present.iso,
+            "words": present.words,
+            "movement": present.movement,
+            "path": lambda text: quote(text, safe=""),
+        }
+
+    # --- the request -------------------------------------------------------------------------
+
+    def viewer(self, request: Request) -> Viewer:
+        """Who asks; ``desk.access.Guard`` has let that person in."""
+        viewer: Viewer = request.state.viewer
+        return viewer
+
+    def scope(self, request: Request) -> Scope:
+        """Which merchants this request may see. Every query of merchants' data takes it."""
+        return scope_of(self.viewer(request))
+
+    def language(self, request: Request) -> i18n.Language:
+        """The language of this request."""
+        header = request.headers.get("accept-language", "")
+        return i18n.chosen(request.cookies.get(LANGUAGE_COOKIE), header)
+
+    # --- time --------------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        """Wall clock, epoch milliseconds."""
+        return int(self._clock() * 1000)
+
+    def event_time_ms(self) -> int:
+        """The event time at which a command given now shall count.
+
+        Now, while the feeds are live. Where what is stored ends more than a day from now, as in a
+        backfill or a replay of old years, it is the latest event time stored: a command of today
+        in a log of old years would age every merchant that it is about.
+        """
+        rows = self.engine.query("SELECT max(toUnixTimestamp64Milli(as_of)) AS ms FROM assessments")
+        now, stored = self.now_ms(), int(rows[0]["ms"]) if rows else 0
+        return stored if stored > 0 and abs(now - stored) > DAY_MS else now
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def render(self, request: Request, template: str, **values: Any) -> str:
+        """A template as text. It finds ``t``, ``viewer``, ``csrf``, ``made_ms`` and ``values``."""
+        language = self.language(request)
+        theme = request.cookies.get(THEME_COOKIE, "")
+        return self._templates.get_template(template).render(
+            t=i18n.translator(language),
+            language=language,
+            language_tag=i18n.TAGS[language],
+            languages=i18n.NAMES,
+            theme=theme if theme in THEMES else "system",
+            viewer=getattr(request.state, "viewer", None),
+            navigation=navigation,
+            csrf=getattr(request.state, "csrf", ""),
+            path_now=request.url.path,
+            made_ms=self.now_ms(),
+            **values,
+        )
+
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        """A template as an answer."""
+        return HTMLResponse(self.render(request, template, **values), status)
+
+    def problem(self, request: Request, status: int, detail: str | None = None) -> Response:
+        """A page that says what is wrong and what to do; ``detail`` is English text."""
+        title, advice = PROBLEMS.get(status, PROBLEMS[500])
+        return self.page(
+            request, "problem.html", status, problem=title, advice=advice, detail=detail
+        )
+
+    def route(
+        self,
+        path: str,
+        handler: Handler,
+        permission: Permission | None = "read",
+        *,
+        methods: tuple[str, ...] = ("GET",),
+    ) -> Route:
+        """A route for those who have ``permission``; others get 403, which is audited.
+
+        None is for what everybody who is logged in may do, and for the login itself.
+        """
+
+        def guarded(request: Request) -> Response:
+            viewer: Viewer | None = getattr(request.state, "viewer", None)
+            if permission is not None and (viewer is None or not viewer.may(permission)):
+                if viewer is not None:
+                    self.commands.audit(viewer, "denied", request.url.path, detail=permission)
+                return self.problem(request, 403)
+            return handler(request)
+
+        guarded.__name__ = getattr(handler, "__name__", "handler")
+        return Route(path, guarded, methods=list(methods))
+
+
+PROBLEMS: dict[int, tuple[str, str]] = {
+    400: ("That cannot be done", "Something in the request is missing or wrong."),
+    401: (
+        "Please log in",
+        "Open the address that the desk printed when it started. It works once; "
+        "start the desk again for a new one.",
+    ),
+    403: ("Not allowed", "Your role does not allow this, or the merchant is not yours to see."),
+    404: ("Nothing here", "There is no such page, or nothing is stored of this merchant."),
+    405: ("Not allowed", "The desk takes no such request here."),
+    413: ("Too large", "The request is larger than the desk takes."),
+    429: ("Too many requests", "Please wait a minute and try again."),
+    500: ("Something went wrong", "Please try again; the cause is in the desk's log."),
+    503: (
+        "The store does not answer",
+        "The desk cannot read or send right now. Nothing is lost: Kafka keeps what is not stored "
+        "yet. Please try again in a moment.",
+    ),
+}
+"""Title and advice by HTTP status; both are keys of the messages."""
