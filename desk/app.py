@@ -16,7 +16,7 @@ from desk.access import Guard
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
-from desk.pages import account, merchant, models, queue
+from desk.pages import account, audit, merchant, models, queue, scorecard, system
 from desk.ports import Engine, Outbox
 from desk.present import Labels
 from desk.services import HERE, Desk
@@ -50,6 +50,9 @@ def create_app(
             *queue.routes(desk),
             *merchant.routes(desk),
             *models.routes(desk),
+            *scorecard.routes(desk),
+            *system.routes(desk),
+            *audit.routes(desk),
             *account.routes(desk, sessions, OneTimeToken(token), OWNER),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=HERE / "static")),

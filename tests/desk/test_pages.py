@@ -28,11 +28,14 @@ class Page(HTMLParser):
         self.words: list[str] = []
         self.loads: list[str] = []
         self.tags: list[str] = []
+        self.inputs: dict[str, str] = {}
         self.feed(html)
         self.text = re.sub(r"\s+", " ", " ".join(self.words))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        if tag == "input":
+            self.inputs[dict(attrs).get("name") or ""] = dict(attrs).get("value") or ""
         self.loads += [v or "" for k, v in attrs if k in ("src", "href", "action", "data")]
         assert not [k for k, _ in attrs if k.startswith("on") or k == "style"]
 

@@ -5,6 +5,7 @@ import base64
 from confluent_kafka import murmur2
 
 from schemas import topics
+from schemas.audit import AuditEntry
 from schemas.codec import encode
 from schemas.learner_report import (
     LEARNER_REPORT_SCHEMA,
@@ -25,9 +26,7 @@ from schemas.outputs import (
     LimitChange,
     Reason,
 )
-
-START_MS = 1_700_000_000_000
-DAY_MS = 86_400_000
+from tests.sinks.log_lines import DAY_MS, START_MS, log_record
 
 VERSIONS = {"model_version": "m-7", "policy_version": "p-3", "feature_version": "f-2"}
 
@@ -225,12 +224,28 @@ def learner_report(number: int, **over: object) -> LearnerReport:
     return LearnerReport(**fields)
 
 
+def audit_entry(number: int, **over: object) -> AuditEntry:
+    fields = {
+        "audit_id": f"au-{number}",
+        "at": START_MS + number * DAY_MS // 5,
+        "actor": f"analyst-{number % 3}",
+        "role": "analyst",
+        "action": "unmask" if number % 2 else "command",
+        "subject": f"m-{number % 7}",
+        "reason": "the customer called back",
+        "detail": "alert.close",
+        **over,
+    }
+    return AuditEntry(**fields)
+
+
 MAKERS = {
     topics.ASSESSMENTS: assessment,
     topics.ALERTS: alert,
     topics.LIMIT_CHANGES: limit_change,
     topics.DEAD_LETTERS: dead_letter,
     topics.LEARNER_REPORTS: learner_report,
+    topics.DESK_AUDIT: audit_entry,
 }
 
 ID_COLUMNS = {
@@ -239,11 +254,17 @@ ID_COLUMNS = {
     topics.LIMIT_CHANGES: ("limit_changes", "decision_id"),
     topics.DEAD_LETTERS: ("dead_letters", "toString(source_offset)"),
     topics.LEARNER_REPORTS: ("learner_reports", "toString(number)"),
+    topics.DESK_AUDIT: ("desk_audit", "audit_id"),
 }
 
+RECORD_TABLES = (*(name for name, _ in ID_COLUMNS.values()), "event_records")
+"""Tables with a row for each record that is stored; what is not in one is in ``sink_rejects``."""
 
-def output(topic: str, number: int) -> tuple[bytes, bytes]:
+
+def output(topic: str, number: int) -> tuple[bytes | None, bytes]:
     """Key and value of a record of a topic."""
+    if topic == topics.EVENTS:
+        return None, log_record(number)
     made = MAKERS[topic](number)
     return getattr(made, "merchant_id", f"m-{number % 7}").encode(), encode(made)
 
