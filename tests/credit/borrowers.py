@@ -1,4 +1,4 @@
-"""Merchants that trade as each product of ``portfolio-1`` asks: days of events, and applications."""
+"""Merchants that trade as each product of ``portfolio-1`` asks, by the day; and apply for it."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -152,9 +152,9 @@ def day_of(merchant: str, product: str, day: int) -> Iterator[Fields]:
 
 
 def applies(merchant: str, product: str, day: int = HISTORY_DAYS) -> Fields:
-    """The merchant asks for a line before business begins."""
+    """The merchant asks for a line after business."""
     fields = money("credit.applied", WISHES_MINOR.get(product, 500_000), product=product)
     if product == "platform-embedded":
         fields["channel"] = "erp"
     own = {"event_id": f"{merchant}-applies-{day}", "merchant_id": merchant}
-    return {**own, "occurred_at": at_ms(day) - 60_000, **fields}
+    return {**own, "occurred_at": at_ms(day) + 3_600_000, **fields}
