@@ -172,7 +172,7 @@ CREATE TABLE IF NOT EXISTS daily_sums
 ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(day)
 ORDER BY (merchant_id, day, currency)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS daily_sums_from_events TO daily_sums AS
