@@ -44,7 +44,7 @@ ROUND_DAYS, ROUNDS = 14, 7
 """Less than the 15 days past due that freeze a line: repayments are told at a round's end."""
 SEED = 20_261_128
 DRAW_SEED = 105
-"""Of each product's two lines one first draws for three months: it is repaid within the rounds."""
+"""Of each product's two lines one draws for three months and repays in time: within the rounds."""
 OWN_LINES = frozenset(
     {"budget.leased", "clock.tick", "model.activated", "policy.activated", "policy.publish"}
 )
@@ -324,6 +324,8 @@ def test_each_product_lives_from_application_to_repayment_whatever_is_killed(clu
             lives.settle()
         assert {how for _, how in lives.strikes} == {"SIGKILL", "SIGTERM"}
         assert {who for who, _ in lives.strikes} == set(running.children)
+        found = lives.look()
+        assert found.logged == lives.count + found.lending, "each line once"
         events = check(running)
         check_products(running)
         assert events["loan.settled"] >= len(PRODUCTS)
