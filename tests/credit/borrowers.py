@@ -11,7 +11,7 @@ HISTORY_DAYS = 100
 SALES_MINOR = 60_000
 _SETTLED_AFTER_DAYS = 5
 _PAID_AFTER_DAYS = 30
-_BILLS_EVERY_DAYS, _BILL_DAYS = 10, 60
+_BILL_DAYS = 60
 _BUYERS = 3
 _QUARTER_MONTHS = 3
 _FIRST_HOUR = 9 * 3_600_000
@@ -85,17 +85,15 @@ def _tax_return(today: datetime, day: int) -> Fields:
 
 
 def _bills(day: int) -> Iterator[Fields]:
-    """Sells over the counter, and is paid by three buyers in bills of exchange."""
+    """Is paid in bills of exchange by three buyers, one a day."""
     yield _sells(day)
-    if day % _BILLS_EVERY_DAYS == 0:
-        yield from (_bill("bill.accepted", day, buyer) for buyer in range(_BUYERS))
-        if day >= _BILL_DAYS:
-            due = day - _BILL_DAYS
-            yield from (_bill("bill.settled", due, buyer) for buyer in range(_BUYERS))
+    yield _bill("bill.accepted", day)
+    if day >= _BILL_DAYS:
+        yield _bill("bill.settled", day - _BILL_DAYS)
 
 
-def _bill(kind: str, accepted_day: int, buyer: int) -> Fields:
-    named = {"bill_id": f"b{accepted_day}-{buyer}", "counterparty_id": f"acceptor{buyer}"}
+def _bill(kind: str, accepted_day: int) -> Fields:
+    named = {"bill_id": f"b{accepted_day}", "counterparty_id": f"buyer{accepted_day % _BUYERS}"}
     return money(kind, 3 * SALES_MINOR, due_at=at_ms(accepted_day + _BILL_DAYS), **named)
 
 
