@@ -174,6 +174,7 @@ class Desk:
             return handler(request)
 
         guarded.__name__ = getattr(handler, "__name__", "handler")
+        guarded.permission = permission  # type: ignore[attr-defined] # for whoever lists the routes
         return Route(path, guarded, methods=list(methods))
 
 
