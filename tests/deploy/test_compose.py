@@ -148,7 +148,7 @@ def test_every_variable_is_a_setting_and_its_value_is_taken(
     for variable, value in given.items():
         section, _, field = variable.removeprefix("TIDELINE_").lower().partition("__")
         shown = str(getattr(getattr(effective, section), field))
-    assert value in (shown, shown.lower())
+        assert value in (shown, shown.lower())
 
 
 def test_a_variable_that_is_no_setting_is_refused(bare_environment: pytest.MonkeyPatch) -> None:
