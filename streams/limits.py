@@ -21,6 +21,7 @@ from credit.merchant import (
 from credit.opening import Application
 from credit.reasons import plain_reason
 from credit.receivables import Receivables
+from detectors.alert_terms import CORE_SILENT
 from detectors.assess import Verdict
 from detectors.sentinels import Hit
 from detectors.vectors import Vector, as_floats
@@ -37,9 +38,6 @@ LINE_COMMANDS = frozenset(
     {"merchant.freeze", "merchant.release", "limit.override", "limit.approve", "limit.reject"}
 )
 """Commands of the desk about lines."""
-CORE_SILENT = "core_silent"
-"""Kind of the alert on a lending core that does not answer in time."""
-
 Emit = Callable[[str, str, LimitChange], None]
 """Told the topic, the merchant and the value of an output."""
 Request = Callable[[BudgetRequest], None]
@@ -155,8 +153,9 @@ class Limits:
         self._tell(merchant, outcome)
         for line in overdue_lines(policy, who, holding):
             reasons, evidence = [plain_reason(CORE_SILENT)], [line.sent_decision_id]
+            probability = verdict.probability_of_default
             self._alerts.raise_one(
-                merchant, ledger, CORE_SILENT, "warning", reasons, evidence, as_of
+                merchant, ledger, CORE_SILENT, "warning", reasons, evidence, as_of, probability
             )
 
     def command(self, slot: int, ledger: Ledger, said: LogLine, as_of: int) -> None:
