@@ -86,6 +86,13 @@ def alert(number: int, **over: object) -> Alert:
         "reasons": reasons(),
         "evidence": [f"e-{number}", f"e-{number + 1}"],
         "evidence_count": 2,
+        "acknowledge_by": at + DAY_MS,
+        "close_by": at + 10 * DAY_MS,
+        "acknowledged_at": None if number % 2 else at + 1,
+        "reopened": number % 3,
+        "probability_of_default": None if number % 5 == 0 else 0.01 * (number % 50),
+        "headroom_minor": 10_000 * number,
+        "note": "a promotion" if number % 2 else None,
         **VERSIONS,
         **over,
     }
