@@ -29,8 +29,7 @@ CREATE TABLE IF NOT EXISTS events
     line UInt32 COMMENT 'place within the record, from 1' CODEC(Delta, ZSTD(1)),
     kafka_timestamp_ms Int64 CODEC(Delta, ZSTD(1)),
     kafka_timestamp DateTime64(3, 'UTC') ALIAS fromUnixTimestamp64Milli(kafka_timestamp_ms, 'UTC'),
-    INDEX by_offset kafka_offset TYPE minmax GRANULARITY 1,
-    INDEX by_input_topic input_topic TYPE set(16) GRANULARITY 4
+    INDEX by_offset kafka_offset TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
@@ -58,13 +57,43 @@ ORDER BY (kafka_topic, kafka_partition, kafka_offset)
 SETTINGS non_replicated_deduplication_window = 10000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
--- What people (and the monitor, for cohorts) asked for. `policy.publish` and `model.rollback` stand in
--- the log as the activation that they led to, under the same event_id: see `controls`.
+-- What people (and the monitor, for cohorts) asked for, in the order of time: few among many events.
+-- `policy.publish` and `model.rollback` stand in the log as the activation that they led to, under the
+-- same event_id: see `controls`.
+CREATE TABLE IF NOT EXISTS command_lines
+(
+    type LowCardinality(String),
+    actor LowCardinality(String),
+    reason String CODEC(ZSTD(1)),
+    outcome LowCardinality(String),
+    occurred_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    merchant_id String CODEC(ZSTD(1)),
+    alert_id String CODEC(ZSTD(1)),
+    decision_id String CODEC(ZSTD(1)),
+    line_id String CODEC(ZSTD(1)),
+    event_id String CODEC(ZSTD(1)),
+    body String CODEC(ZSTD(3)),
+    kafka_topic LowCardinality(String),
+    kafka_partition UInt32,
+    kafka_offset Int64 CODEC(Delta, ZSTD(1)),
+    line UInt32,
+    kafka_timestamp_ms Int64 CODEC(Delta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (occurred_at, kafka_topic, kafka_partition, kafka_offset, line)
+SETTINGS non_replicated_deduplication_window = 10000,
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS command_lines_from_events TO command_lines AS
+SELECT type, actor, reason, outcome, occurred_at, merchant_id, alert_id, decision_id, line_id, event_id,
+    body, kafka_topic, kafka_partition, kafka_offset, line, kafka_timestamp_ms
+FROM events
+WHERE input_topic = 'desk.commands';
+
 CREATE VIEW IF NOT EXISTS commands AS
 SELECT type, actor, reason, outcome, occurred_at, merchant_id, alert_id, decision_id, line_id, event_id,
     body, kafka_partition, kafka_offset, line
-FROM events
-WHERE input_topic = 'desk.commands';
+FROM command_lines FINAL;
 
 -- What Tideline wrote into the log itself: activations of models and policies, leases of budgets.
 CREATE VIEW IF NOT EXISTS controls AS

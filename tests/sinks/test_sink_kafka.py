@@ -47,7 +47,7 @@ def real(kafka: LocalKafka, tmp_path: Path) -> Settings:
     settings = settings_of(kafka.bootstrap_servers, f"t{uuid.uuid4().hex[:8]}.", tmp_path / "ch")
     admin = AdminClient(admin_config(settings))
     made = admin.create_topics(
-        [NewTopic(topic_name(settings, t), PARTITIONS, 1) for t in topics.OUTPUT_TOPICS]
+        [NewTopic(topic_name(settings, t), PARTITIONS, 1) for t in topics.STORED_TOPICS]
     )
     for future in made.values():
         future.result(20)
@@ -68,7 +68,7 @@ class Publisher:
         for _ in range(transactions):
             self._producer.begin_transaction()
             for _ in range(self._draw.randrange(1, 120)):
-                topic = self._draw.choice(topics.OUTPUT_TOPICS)
+                topic = self._draw.choice(topics.STORED_TOPICS)
                 key, value = output(topic, self.number)
                 if self._draw.random() < 0.01:
                     value = b"\xff poison %d" % self.number
@@ -88,7 +88,7 @@ def written(settings: Settings) -> dict[tuple[str, int, int], bytes]:
     )
     places = [
         TopicPartition(topic_name(settings, topic), partition, 0)
-        for topic in topics.OUTPUT_TOPICS
+        for topic in topics.STORED_TOPICS
         for partition in range(PARTITIONS)
     ]
     consumer.assign(places)
@@ -133,7 +133,7 @@ def check(settings: Settings, engine: Engine) -> None:
     """Rows and topics are equal: positions, identities and poison."""
     log = written(settings)
     assert stored(engine) == Counter(list(log))
-    logical = {topic_name(settings, t): t for t in topics.OUTPUT_TOPICS}
+    logical = {topic_name(settings, t): t for t in topics.STORED_TOPICS}
     poison = {v for v in log.values() if v.startswith(b"\xff poison")}
     assert poison, "the seed draws some poison"
     kept = engine.query("SELECT hex(assumeNotNull(value)) AS bytes FROM sink_rejects")
@@ -264,10 +264,10 @@ def test_wiring_on_the_mock_cluster(tmp_path: Path) -> None:
     broker = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1})
     address = next(iter(broker.list_topics(timeout=10).brokers.values()))
     settings = settings_of(f"{address.host}:{address.port}", "", tmp_path / "ch")
-    for topic in topics.OUTPUT_TOPICS:
+    for topic in topics.STORED_TOPICS:
         broker.list_topics(topic, timeout=10)
     producer = Producer(producer_config(settings))
-    for topic in topics.OUTPUT_TOPICS:
+    for topic in topics.STORED_TOPICS:
         for number in range(200):
             key, value = output(topic, number)
             producer.produce(topic, key=key, value=value)
@@ -279,13 +279,13 @@ def test_wiring_on_the_mock_cluster(tmp_path: Path) -> None:
     sink = Sink(settings, engine, metrics, health)
     deadline = time.monotonic() + 60
     total = 0
-    while total < 200 * len(topics.OUTPUT_TOPICS):
+    while total < 200 * len(topics.STORED_TOPICS):
         total += sink.run_once()
         assert time.monotonic() < deadline
     assert health.readiness() == (True, {})
     sink.close()
     health.stop()
-    assert sum(stored(engine).values()) == len(stored(engine)) == 200 * len(topics.OUTPUT_TOPICS)
+    assert sum(stored(engine).values()) == len(stored(engine)) == 200 * len(topics.STORED_TOPICS)
     for table, column in ID_COLUMNS.values():
         assert engine.query(f"SELECT uniqExact({column}) AS n FROM {table}") == [{"n": 200}]
     engine.close()
