@@ -16,6 +16,7 @@ CHOICES_MAX = 100
 ALERT = (
     "alert_id, merchant_id, segment, kind, severity, state, version, exposure_minor,"
     " headroom_minor, probability_of_default, currency, evidence, evidence_count, reopened,"
+    " model_version, policy_version, rules_version,"
     " ifNull(assignee, '') AS assignee, ifNull(actor, '') AS actor, ifNull(outcome, '') AS outcome,"
     " ifNull(note, '') AS note,"
     " toUnixTimestamp64Milli(opened_at) AS opened_ms,"

@@ -59,6 +59,12 @@ class Sessions:
             self._sessions[key] = prolonged
             return prolonged
 
+    def holds(self, cookie: str | None) -> bool:
+        """Whether a cookie's session lives; asking does not prolong it."""
+        with self._lock:
+            session = self._sessions.get(_digest(cookie or ""))
+        return session is not None and _lives(session, self._clock())
+
     def end(self, cookie: str | None) -> None:
         """Log out."""
         if cookie:

@@ -122,10 +122,18 @@ class MetricsEndpoint(_Section):
 
 
 class Desk(_Section):
-    """Where the desk is served; port 0 is a free one."""
+    """Where the desk is served; port 0 is a free one.
+
+    ``hours_per_day`` is what the queue is cut at, unless a viewer chooses otherwise. It is ranked in
+    ``base_currency`` (default: that of most alerts); ``rates`` are its major units for one of each
+    other currency, as in ``{"USD": 7.1}``.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8088, ge=0, le=65_535)
+    hours_per_day: float = Field(6.0, ge=0, le=24)
+    base_currency: str | None = Field(None, pattern="^[A-Z]{3}$")
+    rates: dict[str, float] = {}
 
 
 class Privacy(_Section):

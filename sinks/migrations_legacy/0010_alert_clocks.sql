@@ -22,3 +22,8 @@ SELECT *
 FROM alerts
 WHERE (alert_id, version) IN (SELECT alert_id, max(version) FROM alerts GROUP BY alert_id)
 LIMIT 1 BY alert_id;
+
+DROP TABLE IF EXISTS alerts_open;
+
+CREATE VIEW IF NOT EXISTS alerts_open AS
+SELECT * FROM alerts_current WHERE state != 'closed';

@@ -7,11 +7,27 @@ from typing import Any
 
 import uvicorn
 
+from desk.live import Live
+from detectors.rule_loading import load_rules
 from features.catalogue import CATALOGUE
 from ops.errors import ConfigurationError
 from ops.settings import Settings, load_settings
+from streams.artifacts import builtin_rules
 from tideline.console import console
 from tideline.service import service
+
+
+class DeskServer(uvicorn.Server):
+    """A server that tells viewers who follow to go before it waits for open connections."""
+
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As ``uvicorn.Server``."""
+        self._live.close()
+        await super().shutdown(sockets)
 
 
 def desk() -> None:
@@ -35,13 +51,25 @@ def desk() -> None:
 
 def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
     """A server on the configured port (0 = a free one) and its address with the login token."""
+    from desk.alerting import KindLabel
     from desk.app import create_app
     from desk.outbox import KafkaOutbox
     from desk.present import Label
+    from desk.queue_view import Workday
 
     token = secrets.token_urlsafe(24)
     labels = {f.name: Label(f.label, f.label_zh, f.unit, f.family) for f in CATALOGUE}
-    app = create_app(engine, KafkaOutbox(settings), token=token, labels=labels)
+    rules = load_rules(builtin_rules()).rules
+    kinds = {rule.kind: KindLabel(rule.label.en, rule.label.zh) for rule in rules}
+    given = settings.desk
+    app = create_app(
+        engine,
+        KafkaOutbox(settings),
+        token=token,
+        labels=labels,
+        kinds=kinds,
+        workday=Workday(given.hours_per_day, given.base_currency, given.rates),
+    )
     try:
         listener = socket.create_server((settings.desk.host, settings.desk.port))
     except OSError as error:
@@ -59,4 +87,4 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
         access_log=False,
         timeout_graceful_shutdown=3,
     )
-    return uvicorn.Server(config), f"http://{settings.desk.host}:{port}/login?token={token}"
+    return DeskServer(config, app.state.live), f"http://{settings.desk.host}:{port}/login?token={token}"
