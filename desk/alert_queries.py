@@ -67,9 +67,8 @@ def others(engine: Engine, scope: Scope, alert: Row) -> list[Row]:
 def lines(engine: Engine, scope: Scope, merchant_id: str) -> list[Row]:
     """The merchant's lines as they stand."""
     return engine.query(
-        "SELECT line_id, product, currency, action, limit_minor, drawn_minor,"  # noqa: S608 - constants
-        " toUnixTimestamp64Milli(decided_at) AS decided_ms,"
-        " toUnixTimestamp64Milli(expires_at) AS expires_ms FROM lines_current"
+        "SELECT line_id, product, currency, limit_minor, drawn_minor,"  # noqa: S608 - constants
+        " toUnixTimestamp64Milli(decided_at) AS decided_ms FROM lines_current"
         f" WHERE merchant_id = {{merchant_id:String}} AND {scope.where()}"
         f" ORDER BY line_id LIMIT {LINES_MAX}",
         {"merchant_id": merchant_id, **scope.params},
@@ -80,6 +79,8 @@ def peers(
     engine: Engine, scope: Scope, merchant_id: str, features: Sequence[str]
 ) -> dict[str, float]:
     """Where the latest assessment places the merchant among its peers in these features, 0-1."""
+    if not features:
+        return {}
     rows = engine.query(
         "SELECT mapKeys(features) AS names, mapValues(features) AS vector FROM assessments"  # noqa: S608 - constants
         f" WHERE merchant_id = {{merchant_id:String}} AND {scope.where()}"

@@ -1,4 +1,4 @@
-"""Which alerts the queue shows: filters from the address, and as conditions for ClickHouse. Pure."""
+"""Which alerts the queue shows: filters from the address, and as SQL conditions. Pure."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -89,7 +89,7 @@ def cut(
     money: Money,
     now_ms: int,
 ) -> Cut:
-    """The queue cut at the hours. ``rows`` are those of the page, ``counted`` counts all there are."""
+    """The queue cut at the hours. ``rows`` are those of the page, ``counted`` all there are."""
     ranked = rank(rows, hours, {}, rates=money.rates, now_ms=now_ms)
     fitting = [each.row for each in ranked.fits]
     totals = {severity: LeftOut(0, 0.0) for severity in SEVERITIES}

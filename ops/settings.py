@@ -124,9 +124,9 @@ class MetricsEndpoint(_Section):
 class Desk(_Section):
     """Where the desk is served; port 0 is a free one.
 
-    ``hours_per_day`` is what the queue is cut at, unless a viewer chooses otherwise. It is ranked in
-    ``base_currency`` (default: that of most alerts); ``rates`` are its major units for one of each
-    other currency, as in ``{"USD": 7.1}``.
+    ``hours_per_day`` is what the queue is cut at, unless a viewer chooses otherwise. The queue is
+    ranked in ``base_currency`` (default: that of most alerts); ``rates`` are its major units for
+    one of each other currency, as in ``{"USD": 7.1}``.
     """
 
     host: str = "127.0.0.1"

@@ -1,6 +1,7 @@
 """One alert: what and why, what was done, and what can be done now."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -95,9 +96,7 @@ class AlertPage:
         if not states:
             return desk.problem(request, 404)
         alert, viewer, form = states[-1], desk.viewer(request), posted(request)
-        language = desk.language(request)
-        t = i18n.translator(language)
-        now_ms = desk.event_time_ms()
+        t, now_ms = i18n.translator(desk.language(request)), desk.event_time_ms()
         sent = Sent(action, viewer.name, "", int(alert["version"]))
         if alert["state"] == "closed":
             return self._notice(request, alert, sent, Found("conflict", alert), 409)
@@ -127,8 +126,8 @@ class AlertPage:
         """What became of a command: the notice again, or its end."""
         desk, query = self._desk, request.query_params
         try:
-            sent = Sent(query["action"], desk.viewer(request).name, query["want"],
-                        int(query["since"]))  # fmt: skip
+            viewer, since = desk.viewer(request), int(query["since"])
+            sent = Sent(query["action"], viewer.name, query["want"], since)
             asked = _Asked(sent, query["event_id"], int(query["sent_ms"]))
         except (KeyError, ValueError):
             raise InvalidForm("the command that is waited for is not named") from None
@@ -140,10 +139,10 @@ class AlertPage:
         later = [row for row in states if row["version"] > sent.since]
         return self._notice(request, states[-1], sent, working.became(sent, later), 200, asked)
 
-    def _states(self, request: Request) -> list[Row]:
+    def _states(self, request: Request) -> list[dict[str, Any]]:
         alert_id = str(request.path_params["alert_id"])
         scope = self._desk.scope(request)
-        return list(alert_queries.states(self._desk.engine, scope, alert_id))
+        return alert_queries.states(self._desk.engine, scope, alert_id)
 
     def _notice(
         self,
@@ -175,19 +174,23 @@ class AlertPage:
             outcomes=OUTCOMES,
             failed=None,
         )
-        headers = {NOTICE: found.state}
+        headers: dict[str, str] = {NOTICE: found.state}
         if found.state != "waiting":
             headers["hx-trigger"] = "desk:changed"
         return HTMLResponse(html, status, headers)
 
     def _failed(self, request: Request, alert: Row, text: str, status: int) -> Response:
         html = self._desk.render(
-            request, "alert_notice.html", alert=alert, failed=text, found=Found("conflict"),
+            request,
+            "alert_notice.html",
+            alert=alert,
+            failed=text,
+            found=Found("conflict"),
             event_id="",
-        )  # fmt: skip
+        )
         return HTMLResponse(html, status, {NOTICE: "failed"})
 
-    def _body(self, request: Request, states: list[Row]) -> str:
+    def _body(self, request: Request, states: list[dict[str, Any]]) -> str:
         """Everything about the alert but the forms."""
         desk, scope = self._desk, self._desk.scope(request)
         language = desk.language(request)
@@ -195,16 +198,14 @@ class AlertPage:
         merchant_id = str(alert["merchant_id"])
         is_cohort = merchant_id.startswith(COHORT)
 
-        def listed(rows: list[Row]) -> list[dict[str, Any]]:
+        def listed(rows: Sequence[Row]) -> list[dict[str, Any]]:
             return [
-                queue_view.shown(row, desk.labels, desk.kinds, language, t, now_ms)
-                for row in rows
+                queue_view.shown(row, desk.labels, desk.kinds, language, t, now_ms) for row in rows
             ]
 
-        peers = {} if is_cohort else alert_queries.peers(
-            desk.engine, scope, merchant_id, alert["reason_features"]
-        )  # fmt: skip
-        members = list(alert_queries.members(desk.engine, scope, alert)) if is_cohort else []
+        features = [] if is_cohort else alert["reason_features"]
+        peers = alert_queries.peers(desk.engine, scope, merchant_id, features)
+        members = alert_queries.members(desk.engine, scope, alert) if is_cohort else []
         return desk.render(
             request,
             "alert_body.html",
@@ -215,7 +216,7 @@ class AlertPage:
             lines=[] if is_cohort else alert_queries.lines(desk.engine, scope, merchant_id),
             is_cohort=is_cohort,
             members=listed(members),
-            others=listed(list(alert_queries.others(desk.engine, scope, alert))),
+            others=listed(alert_queries.others(desk.engine, scope, alert)),
             exposure=present.money(alert["exposure_minor"], alert["currency"]),
             headroom=present.money(alert["headroom_minor"], alert["currency"]),
             outcomes=OUTCOMES,

@@ -1,6 +1,5 @@
 """The queue: what to look at first within the day's hours, live."""
 
-from collections.abc import Hashable
 from typing import Any
 
 from starlette.requests import Request
@@ -107,9 +106,7 @@ class Queue:
         hours = self._hours(request)
         who = viewer.name if filters.assignee == filtering.ME else ""
         may_work = viewer.may("work_alerts")
-        key: Hashable = (
-            desk.scope(request), filters, who, may_work, hours, desk.language(request)
-        )  # fmt: skip
+        seen_by = (desk.scope(request), who, may_work, desk.language(request))
         version = (stored.number, stored.event_ms, desk.now_ms() // MINUTE_MS)
 
         def make() -> Fragment:
@@ -117,7 +114,7 @@ class Queue:
             made = fragment(desk.render(request, "queue_rows.html", may_work=may_work, **values))
             return made._replace(html=made.html.replace(_SEEN, made.digest, 1))
 
-        return self._rows.get(key, version, make)
+        return self._rows.get((*seen_by, filters, hours), version, make)
 
     def _values(
         self, request: Request, filters: Filters, stored: Stored, hours: float
@@ -125,9 +122,7 @@ class Queue:
         desk, scope = self._desk, self._desk.scope(request)
         language = desk.language(request)
         t, now_ms = translator(language), desk.event_time_ms()
-        money = queue_view.money_of(
-            self._workday, self._choices_of(request, stored).currencies
-        )
+        money = queue_view.money_of(self._workday, self._choices_of(request, stored).currencies)
         asked = (scope, filters, desk.viewer(request).name, money.rates, now_ms)
         rows = queue_queries.rows(desk.engine, *asked)
         counted = queue_queries.counts(desk.engine, *asked)
@@ -167,4 +162,3 @@ STATES = {
     "closed": "Closed",
 }
 """The states to choose from, and how they read in English."""
-

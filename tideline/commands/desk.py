@@ -87,4 +87,6 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
         access_log=False,
         timeout_graceful_shutdown=3,
     )
-    return DeskServer(config, app.state.live), f"http://{settings.desk.host}:{port}/login?token={token}"
+    return DeskServer(
+        config, app.state.live
+    ), f"http://{settings.desk.host}:{port}/login?token={token}"
