@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from desk import present
 from desk.alerting import Kinds, at_risk_minor, clock_of, duration, kind_text, why
-from desk.capacity import LeftOut, Row, rank
+from desk.capacity import LeftOut, Row, parameters, rank
 from desk.filters import CLOCKS, SEVERITIES, Filters
 from desk.i18n import Translate
 from desk.present import Labels
 from desk.queue_queries import Count
-from schemas.currencies import minor_digits
+from schemas.currencies import CURRENCIES, minor_digits
 
 HOURS_MAX = 24.0
 REASONS_SHOWN = 2
@@ -22,6 +22,11 @@ class Workday(NamedTuple):
     hours: float = 6.0
     base_currency: str | None = None
     rates: Mapping[str, float] = {}
+
+    def check(self) -> None:
+        """Raise ``desk.capacity.CapacityError`` for a currency or rate that makes no sense."""
+        rates = {self.base_currency: 1.0} if self.base_currency else {}
+        parameters({**self.rates, **rates}, 0)
 
 
 class Money(NamedTuple):
@@ -65,7 +70,8 @@ class Cut(NamedTuple):
 
 def money_of(workday: Workday, currencies: Sequence[str]) -> Money:
     """The rates to rank by. ``currencies`` are those of the alerts, the most frequent first."""
-    base = workday.base_currency or (currencies[0] if currencies else "")
+    known = [code for code in currencies if code in CURRENCIES]
+    base = workday.base_currency or (known[0] if known else "")
     rates = dict(workday.rates)
     if base:
         rates[base] = 1.0

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from desk.access import COOKIE
 from desk.app import create_app
+from desk.identity import Viewer
 from desk.present import Label
 from ops.health import HealthServer
 from ops.metrics import Metrics
@@ -120,3 +122,12 @@ def analyst(visitor: TestClient) -> TestClient:
     """Somebody who opened the printed address."""
     assert visitor.get("/login", params={"token": TOKEN}).status_code == 303
     return visitor
+
+
+def session_of(client: TestClient, viewer: Viewer) -> TestClient:
+    """A browser of its own at the same desk, where ``viewer`` is logged in."""
+    app = client.app
+    (guard,) = [each for each in app.user_middleware if "sessions" in each.kwargs]  # type: ignore[attr-defined]
+    other = TestClient(app, base_url="http://127.0.0.1:8088", follow_redirects=False)
+    other.cookies.set(COOKIE, guard.kwargs["sessions"].begin(viewer))
+    return other

@@ -53,6 +53,7 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
     """A server on the configured port (0 = a free one) and its address with the login token."""
     from desk.alerting import KindLabel
     from desk.app import create_app
+    from desk.capacity import CapacityError
     from desk.outbox import KafkaOutbox
     from desk.present import Label
     from desk.queue_view import Workday
@@ -62,13 +63,18 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
     rules = load_rules(builtin_rules()).rules
     kinds = {rule.kind: KindLabel(rule.label.en, rule.label.zh) for rule in rules}
     given = settings.desk
+    workday = Workday(given.hours_per_day, given.base_currency, given.rates)
+    try:
+        workday.check()
+    except CapacityError as error:
+        raise ConfigurationError(f"TIDELINE_DESK__RATES or __BASE_CURRENCY: {error}") from error
     app = create_app(
         engine,
         KafkaOutbox(settings),
         token=token,
         labels=labels,
         kinds=kinds,
-        workday=Workday(given.hours_per_day, given.base_currency, given.rates),
+        workday=workday,
     )
     try:
         listener = socket.create_server((settings.desk.host, settings.desk.port))
