@@ -43,14 +43,14 @@ def evidence(engine: Engine, scope: Scope, alert: Row) -> list[Row]:
 
 
 def members(engine: Engine, scope: Scope, alert: Row) -> list[Row]:
-    """The members' alerts that a cohort's alert rests on."""
-    return engine.query(
-        f"SELECT {ALERT} FROM alerts_current"  # noqa: S608 - constants
-        " WHERE has(splitByString('\\n', {ids:String}), alert_id)"
-        f" AND {scope.where()} ORDER BY state = 'closed', exposure_minor DESC, alert_id"
-        f" LIMIT {MEMBERS_MAX}",
+    """The members' alerts that a cohort's alert rests on, open ones first."""
+    rows = engine.query(
+        f"SELECT {ALERT} FROM alerts"  # noqa: S608 - constants
+        " WHERE alert_id IN (SELECT arrayJoin(splitByString('\\n', {ids:String})))"
+        f" AND {scope.where()} ORDER BY version DESC LIMIT 1 BY alert_id LIMIT {MEMBERS_MAX}",
         {"ids": _SEPARATOR.join(alert["evidence"]), **scope.params},
     )
+    return sorted(rows, key=lambda row: (row["state"] == "closed", -row["exposure_minor"]))
 
 
 def others(engine: Engine, scope: Scope, alert: Row) -> list[Row]:

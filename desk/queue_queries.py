@@ -9,7 +9,7 @@ from desk.ports import Engine, Row
 from desk.queries import REASONS
 from desk.scope import Scope
 
-ROWS_MAX = 200
+ROWS_MAX = 120
 """Alerts of one page; more than a day's hours can take."""
 CHOICES_MAX = 100
 
@@ -62,17 +62,28 @@ def rows(
     """The first alerts by rank; of snoozed or closed ones the latest."""
     where, params = conditions(filters, viewer)
     narrow, more = narrowed(filters)
-    # The ranking reads few columns of all rows, and the page all columns of few rows.
     workable = f" AND {capacity.WORKABLE}" if filters.ranked else ""
     source = "alerts_current" if filters.state == "closed" else "alerts_open"
     order = capacity.ORDER_BY if filters.ranked else _LATEST_FIRST
-    return engine.query(
-        f"SELECT {ALERT} FROM {source} WHERE (opened_at, alert_id) IN"  # noqa: S608 - constants
-        f" (SELECT opened_at, alert_id FROM {source} WHERE {where}{workable} AND {narrow}"
-        f" AND {scope.where()} ORDER BY {order} LIMIT {ROWS_MAX})"
+    # The ranking reads few columns of all rows, the page then all columns of few rows.
+    keys = engine.query(
+        f"SELECT merchant_id, alert_id FROM {source}"  # noqa: S608 - constants
+        f" WHERE {where}{workable} AND {narrow} AND {scope.where()}"
         f" ORDER BY {order} LIMIT {ROWS_MAX}",
         {**params, **more, **capacity.parameters(rates, now_ms), **scope.params},
     )
+    found = engine.query(
+        f"SELECT {ALERT} FROM alerts"  # noqa: S608 - constants
+        " WHERE merchant_id IN (SELECT arrayJoin(splitByString('\\n', {merchants:String})))"
+        " AND alert_id IN (SELECT arrayJoin(splitByString('\\n', {alerts:String})))"
+        f" ORDER BY version DESC LIMIT 1 BY alert_id LIMIT {ROWS_MAX}",
+        {
+            "merchants": "\n".join(sorted({row["merchant_id"] for row in keys})),
+            "alerts": "\n".join(row["alert_id"] for row in keys),
+        },
+    )
+    by_id = {row["alert_id"]: row for row in found}
+    return [by_id[row["alert_id"]] for row in keys if row["alert_id"] in by_id]
 
 
 def counts(

@@ -98,6 +98,7 @@ def cut(
     """The queue cut at the hours. ``rows`` are those of the page, ``counted`` all there are."""
     ranked = rank(rows, hours, {}, rates=money.rates, now_ms=now_ms)
     fitting = [each.row for each in ranked.fits]
+    first = {row["alert_id"] for row in fitting}
     totals = {severity: LeftOut(0, 0.0) for severity in SEVERITIES}
     for each in counted:
         if each.asleep or not _is_chosen(each, filters):
@@ -111,7 +112,7 @@ def cut(
     left = {s: LeftOut(max(o.alerts, 0), max(o.money, 0.0)) for s, o in totals.items()}
     return Cut(
         fitting,
-        list(rows[len(fitting) :]),
+        [row for row in rows if row["state"] != "closed" and row["alert_id"] not in first],
         ranked.minutes,
         [(s, o.alerts, money.text(o.money)) for s, o in left.items() if o.alerts],
         sum(o.alerts for o in left.values()),
