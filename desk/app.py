@@ -14,12 +14,25 @@ from starlette.staticfiles import StaticFiles
 
 from desk.access import Guard
 from desk.admission import Admission, Rules
+from desk.alerting import Kinds
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
-from desk.pages import account, audit, merchant, models, queue, scorecard, system, unmask
+from desk.pages import (
+    account,
+    alert,
+    audit,
+    live,
+    merchant,
+    models,
+    queue,
+    scorecard,
+    system,
+    unmask,
+)
 from desk.ports import Engine, Outbox
 from desk.present import Labels
+from desk.queue_view import Workday
 from desk.services import HERE, Desk
 from desk.sessions import OneTimeToken
 from ops.errors import TidelineError
@@ -39,21 +52,27 @@ def create_app(
     token: str | None,
     rules: Rules = LOCAL,
     labels: Labels | None = None,
+    kinds: Kinds | None = None,
+    workday: Workday | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
 
     ``token`` opens the first session at ``/login?token=…`` and is spent by that; None opens none.
     ``rules`` say who else may come in. ``labels`` says how features are shown; one that it lacks is
-    shown by its name. ``clock`` is wall-clock seconds.
+    shown by its name. ``kinds`` says the same of kinds of alert, ``workday`` what the queue is cut
+    at. ``clock`` is wall-clock seconds. Before the server waits for open connections,
+    ``app.state.live.close()`` ends those of viewers who follow.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
-    desk = Desk(engine, commands, labels=labels or {}, clock=clock)
+    desk = Desk(engine, commands, labels=labels or {}, kinds=kinds or {}, clock=clock)
     admission = Admission(rules, wall_clock=clock)
     one_time = OneTimeToken(token)
-    return Starlette(
+    app = Starlette(
         routes=[
-            *queue.routes(desk),
+            *queue.routes(desk, workday or Workday()),
+            *alert.routes(desk),
+            *live.routes(desk, lambda request: admission.goes_on(request.state.session)),
             *merchant.routes(desk),
             *models.routes(desk),
             *scorecard.routes(desk),
@@ -69,6 +88,8 @@ def create_app(
         ],
         exception_handlers=_handlers(desk),
     )
+    app.state.live = desk.live
+    return app
 
 
 def _handlers(desk: Desk) -> dict[type[Exception], Callable[[Request, Exception], Response]]:
