@@ -16,9 +16,10 @@ from desk.access import Guard
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
-from desk.pages import account, merchant, models, queue
+from desk.pages import account, merchant, merchants, models, queue
 from desk.ports import Engine, Outbox
-from desk.present import Labels
+from desk.present import Kinds, Labels
+from desk.preview import Previewer, no_previewer
 from desk.services import HERE, Desk
 from desk.sessions import OneTimeToken, Sessions
 from ops.errors import TidelineError
@@ -36,18 +37,24 @@ def create_app(
     token: str,
     labels: Labels | None = None,
     clock: Callable[[], float] = time.time,
+    kinds: Kinds | None = None,
+    previewer: Previewer = no_previewer,
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
 
     ``token`` opens the first session at ``/login?token=…`` and is spent by that. ``labels`` says
     how features are shown; one that it lacks is shown by its name. ``clock`` is wall-clock seconds.
+    ``kinds`` names kinds of alerts; ``previewer`` tells what a command would do.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
-    desk = Desk(engine, commands, labels=labels or {}, clock=clock)
+    desk = Desk(
+        engine, commands, labels=labels or {}, clock=clock, kinds=kinds, previewer=previewer
+    )
     sessions = Sessions()
     return Starlette(
         routes=[
             *queue.routes(desk),
+            *merchants.routes(desk),
             *merchant.routes(desk),
             *models.routes(desk),
             *account.routes(desk, sessions, OneTimeToken(token), OWNER),

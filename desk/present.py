@@ -11,16 +11,27 @@ ABSENT = "not available"
 
 
 class Label(NamedTuple):
-    """How a feature is shown: its name in English and Chinese, its unit and its family."""
+    """How a feature is shown: its name in English and Chinese, its unit and its family.
+
+    ``usual`` names the feature that holds its usual level, times ``usual_scale``; ``percentile``
+    the one that holds its place among peers. ``worse`` is where more risk lies: ``up`` or ``down``.
+    """
 
     text: str
     text_zh: str
     unit: str
     family: str
+    usual: str | None = None
+    usual_scale: float = 1.0
+    percentile: str | None = None
+    worse: str = ""
 
 
 Labels = Mapping[str, Label]
 """By the feature's name, in the order in which features are shown."""
+
+Kinds = Mapping[str, tuple[str, str]]
+"""Names of kinds of alerts in English and Chinese."""
 
 
 class Shown(NamedTuple):

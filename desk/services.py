@@ -16,7 +16,8 @@ from desk.commanding import Commanding
 from desk.identity import Permission, Viewer
 from desk.navigation import navigation
 from desk.ports import Engine
-from desk.present import Labels
+from desk.present import Kinds, Labels
+from desk.preview import Previewer, no_previewer
 from desk.scope import Scope, scope_of
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,14 @@ class Desk:
         *,
         labels: Labels,
         clock: Callable[[], float],
+        kinds: Kinds | None = None,
+        previewer: Previewer = no_previewer,
     ) -> None:
         self.engine = engine
         self.commands = commands
         self.labels = labels
+        self.kinds = kinds or {}
+        self.previewer = previewer
         self._clock = clock
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -79,6 +84,12 @@ class Desk:
         """The language of this request."""
         header = request.headers.get("accept-language", "")
         return i18n.chosen(request.cookies.get(LANGUAGE_COOKIE), header)
+
+    def kind_text(self, request: Request, kind: str) -> str:
+        """The name of a kind of alert in the language of this request."""
+        text, text_zh = self.kinds.get(kind, ("", ""))
+        shown = text_zh if self.language(request) == "zh" else text
+        return shown or i18n.translator(self.language(request))(present.words(kind))
 
     # --- time --------------------------------------------------------------------------------
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import uvicorn
 
-from features.catalogue import CATALOGUE
 from ops.errors import ConfigurationError
 from ops.settings import Settings, load_settings
+from streams.artifacts import builtin_policy
 from tideline.console import console
+from tideline.desk_policies import PublishedPolicies
 from tideline.service import service
 
 
@@ -37,11 +38,18 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
     """A server on the configured port (0 = a free one) and its address with the login token."""
     from desk.app import create_app
     from desk.outbox import KafkaOutbox
-    from desk.present import Label
+    from tideline.desk_preview import LinePreviewer
+    from tideline.desk_words import kinds, labels
 
     token = secrets.token_urlsafe(24)
-    labels = {f.name: Label(f.label, f.label_zh, f.unit, f.family) for f in CATALOGUE}
-    app = create_app(engine, KafkaOutbox(settings), token=token, labels=labels)
+    app = create_app(
+        engine,
+        KafkaOutbox(settings),
+        token=token,
+        labels=labels(),
+        kinds=kinds(),
+        previewer=LinePreviewer(builtin_policy(), PublishedPolicies(settings).text),
+    )
     try:
         listener = socket.create_server((settings.desk.host, settings.desk.port))
     except OSError as error:
