@@ -19,6 +19,7 @@ from desk.ports import Engine
 from desk.present import Kinds, Labels
 from desk.preview import Previewer, no_previewer
 from desk.scope import Scope, scope_of
+from desk.unmasking import Grants
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Desk:
         self.labels = labels
         self.kinds = kinds or {}
         self.previewer = previewer
+        self.grants = Grants(clock)
         self._clock = clock
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -79,6 +81,28 @@ class Desk:
     def scope(self, request: Request) -> Scope:
         """Which merchants this request may see. Every query of merchants' data takes it."""
         return scope_of(self.viewer(request))
+
+    def may_see_unmasked(self, request: Request, merchant_id: str) -> bool:
+        """Whether this request may show a merchant's personal data, which ``/unmask`` grants.
+
+        Each look is written to the audit log before this returns true, once a request. An API
+        token never sees them. Raises ``desk.outbox.OutboxUnavailable``.
+        """
+        session_id: str | None = getattr(request.state, "session_id", None)
+        viewer = self.viewer(request)
+        if session_id is None or not viewer.may("unmask"):
+            return False
+        grant = self.grants.of(session_id, merchant_id)
+        if grant is None:
+            return False
+        looked: set[str] = getattr(request.state, "looked", set())
+        if merchant_id not in looked:
+            path = request.scope["path"]
+            self.commands.audit(
+                viewer, "unmask", merchant_id, reason=grant.reason, detail=f"look {path}"
+            )
+            request.state.looked = looked | {merchant_id}
+        return True
 
     def language(self, request: Request) -> i18n.Language:
         """The language of this request."""
@@ -123,7 +147,7 @@ class Desk:
             viewer=getattr(request.state, "viewer", None),
             navigation=navigation,
             csrf=getattr(request.state, "csrf", ""),
-            path_now=request.url.path,
+            path_now=request.scope["path"],
             made_ms=self.now_ms(),
             **values,
         )
@@ -156,7 +180,7 @@ class Desk:
             viewer: Viewer | None = getattr(request.state, "viewer", None)
             if permission is not None and (viewer is None or not viewer.may(permission)):
                 if viewer is not None:
-                    self.commands.audit(viewer, "denied", request.url.path, detail=permission)
+                    self.commands.audit(viewer, "denied", request.scope["path"], detail=permission)
                 return self.problem(request, 403)
             return handler(request)
 
