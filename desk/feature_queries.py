@@ -25,16 +25,15 @@ def peers(engine: Engine, scope: Scope, segment: str, currency: str) -> list[Row
         " quantilesExact(0.1, 0.5, 0.9)(assumeNotNull(value)) AS quantiles"
         f" FROM assessments {_NAMED}"
         " WHERE (merchant_id, as_of) IN (SELECT merchant_id, as_of FROM merchants_latest"
-        f" WHERE segment = {{segment:String}} AND currency = {{currency:String}} AND {scope.where()}"
+        " WHERE segment = {segment:String} AND currency = {currency:String}"
+        f" AND {scope.where()}"
         " ORDER BY as_of DESC LIMIT 1 BY merchant_id"
         f" LIMIT {PEERS_MAX}) AND isNotNull(value) GROUP BY name ORDER BY name LIMIT 1000",
         {"segment": segment, "currency": currency, **scope.params},
     )
 
 
-def own_past(
-    engine: Engine, scope: Scope, merchant_id: str, as_of_ms: int
-) -> dict[str, float]:
+def own_past(engine: Engine, scope: Scope, merchant_id: str, as_of_ms: int) -> dict[str, float]:
     """Medians of a merchant's features over its assessments of the year before one, by feature.
 
     Of the latest ``PAST_MAX`` that are at least a day older; a feature needs three values.

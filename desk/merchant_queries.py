@@ -96,6 +96,16 @@ def owed_by_line(engine: Engine, scope: Scope, merchant_id: str) -> dict[str, in
     return {row["line"]: int(row["owed_minor"]) for row in rows}
 
 
+def currency_of(engine: Engine, scope: Scope, merchant_id: str) -> str:
+    """The currency of the merchant's latest assessment, in which its exposure is; else empty."""
+    rows = engine.query(
+        "SELECT currency FROM assessments WHERE merchant_id = {merchant_id:String}"  # noqa: S608 - constants
+        f" AND {scope.where()} ORDER BY as_of DESC, kafka_offset DESC LIMIT 1",
+        _of(scope, merchant_id),
+    )
+    return rows[0]["currency"] if rows else ""
+
+
 def channel_of(engine: Engine, scope: Scope, merchant_id: str) -> str | None:
     """The platform through which the merchant applied last; None where it named none."""
     rows = engine.query(

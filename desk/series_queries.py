@@ -84,9 +84,7 @@ _COUNTS = ("orders", "shipments", "deliveries", "late_repayments")
 _MONEY = ("orders_minor", "inflow_minor", "outflow_minor", "due_minor", "repaid_minor")
 
 
-def flows(
-    engine: Engine, scope: Scope, merchant_id: str, of: Window, currency: str
-) -> list[Row]:
+def flows(engine: Engine, scope: Scope, merchant_id: str, of: Window, currency: str) -> list[Row]:
     """Counts of all events, and amounts of one currency, by bucket; empty ones are left out."""
     columns = [f"sum({name}) AS {name}_sum" for name in _COUNTS]
     columns += [
@@ -141,9 +139,7 @@ def alert_states(engine: Engine, scope: Scope, merchant_id: str) -> list[Row]:
 
 
 def _bucket(day: str) -> str:
-    return (
-        f"intDiv(toInt64(toUInt32({day})) - {{first:Int64}}, {{width_days:Int64}}) AS bucket"
-    )
+    return f"intDiv(toInt64(toUInt32({day})) - {{first:Int64}}, {{width_days:Int64}}) AS bucket"
 
 
 def _within(of: Window) -> dict[str, str | int | float]:
