@@ -13,6 +13,19 @@ from desk.present import ABSENT, Label, Labels, money, number, share, words
 SAID = frozenset({"desk", "approved", "proposal_turned_down", "core_rejected"})
 """Codes whose text ends with what a person or the lending core gave as the reason."""
 
+ACTIONS: dict[str, str] = {
+    "open": "Line opened",
+    "increase": "Limit raised",
+    "decrease": "Limit cut",
+    "freeze": "Line frozen",
+    "release": "Line released",
+    "override": "Limit set by hand",
+    "close": "Line closed",
+    "decline": "Application declined",
+    "rollback": "Limit rolled back",
+}
+"""English texts of the actions of limit changes."""
+
 
 class Explained(NamedTuple):
     """One reason: its text, its numbers in their unit, and its weight (log-odds; 0 for a rule)."""
@@ -38,6 +51,10 @@ class Reader(NamedTuple):
         if label is None:
             return self.t(words(name))
         return label.text_zh if self.language == "zh" and label.text_zh else label.text
+
+    def action(self, name: str) -> str:
+        """What a limit change did."""
+        return self.t(ACTIONS.get(name, words(name)))
 
     def quantity(self, value: float | None, label: Label, currency: str) -> str:
         """A feature's value in its unit."""

@@ -40,11 +40,14 @@ def risk(of: Window, rows: Sequence[Row]) -> dict[str, list[Any]]:
     return {"probability": probability, "band": band}
 
 
-def line(of: Window, changes: Sequence[Row], assessed: Sequence[Row]) -> dict[str, list[Any]]:
+def line(
+    of: Window, changes: Sequence[Row], assessed: Sequence[Row], owed_before: int | None = None
+) -> dict[str, list[Any]]:
     """Limits of all lines together and what is owed, as steps.
 
     Each value holds from its time (``at_ms``) until the next. The first is the beginning of the
-    window with what held then; None is not known yet. ``assessed`` are buckets of ``risk``.
+    window with what held then; None is not known yet. ``assessed`` are buckets of ``risk``,
+    ``owed_before`` is what was owed before the first.
     """
     steps: dict[int, dict[str, int]] = {}
     limits: dict[str, int] = {}
@@ -54,6 +57,8 @@ def line(of: Window, changes: Sequence[Row], assessed: Sequence[Row]) -> dict[st
         limits[row["line_id"]] = row["new_limit_minor"]
         at_ms = max(row["decided_ms"], start_ms)
         steps.setdefault(at_ms, {})["limit"] = sum(limits.values())
+    if owed_before is not None:
+        steps.setdefault(start_ms, {})["drawn"] = owed_before
     for row in assessed:
         steps.setdefault(int(row["as_of_ms"]), {})["drawn"] = int(row["owed_minor"])
     ends = {start_ms, of.until_ms} if steps else set()

@@ -113,6 +113,18 @@ def risk(engine: Engine, scope: Scope, merchant_id: str, of: Window) -> list[Row
     )
 
 
+def owed_before(engine: Engine, scope: Scope, merchant_id: str, of: Window) -> int | None:
+    """What was owed by the last assessment before the window; None where there is none."""
+    rows = engine.query(
+        "SELECT exposure_minor AS owed_minor FROM assessments"  # noqa: S608 - constants
+        " WHERE merchant_id = {merchant_id:String}"
+        " AND toUInt32(toDate(as_of)) < {first:UInt32}"
+        f" AND {scope.where()} ORDER BY as_of DESC, kafka_offset DESC LIMIT 1",
+        {"first": of.first, **_of(scope, merchant_id)},
+    )
+    return int(rows[0]["owed_minor"]) if rows else None
+
+
 def limits(engine: Engine, scope: Scope, merchant_id: str, currency: str) -> list[Row]:
     """Changes that moved a limit in one currency, the latest first, over all time."""
     return engine.query(

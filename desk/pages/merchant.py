@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from desk import comparison, feature_queries, i18n, merchant_queries, queries
-from desk.explain import Reader
+from desk.explain import ACTIONS, Reader
 from desk.lines import LineNow, fold
 from desk.pages import merchant_actions, merchant_parts
 from desk.ports import Row
@@ -70,6 +70,7 @@ def _merchant(desk: Desk, request: Request, cache: feature_queries.PeerCache) ->
         unfrozen=any(not line.frozen_by for line in lines),
         actions=merchant_actions.actions_for(viewer, lines),
         groups=list(merchant_queries.TRAIL_GROUPS),
+        limit_actions=list(ACTIONS),
     )
 
 

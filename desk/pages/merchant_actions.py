@@ -246,6 +246,7 @@ def _way(desk: Desk, request: Request, template: str, looks: int) -> Response:
         base=base,
         here=f"{base}/commands/{quote(event_id, safe='')}",
         event_id=event_id,
+        reader=reader,
         command=command,
         changes=[_told(reader, row, answers) for row in changes],
         done=done,

@@ -48,7 +48,10 @@ def _series(desk: Desk, request: Request) -> Response:
     currency = request.query_params.get("currency") or (known[0] if known else "")
     changes = series_queries.limits(engine, scope, merchant_id, currency)
     assessed = series_queries.risk(engine, scope, merchant_id, of)
-    owed = assessed if currency == lending else []
+    owed, before = [], None
+    if currency == lending:
+        owed = assessed
+        before = series_queries.owed_before(engine, scope, merchant_id, of)
     spans = series.episodes(of, series_queries.alert_states(engine, scope, merchant_id))
     return JSONResponse(
         {
@@ -65,7 +68,7 @@ def _series(desk: Desk, request: Request) -> Response:
                 of, series_queries.flows(engine, scope, merchant_id, of, currency)
             ),
             "risk": series.risk(of, assessed),
-            "line": series.line(of, changes, owed),
+            "line": series.line(of, changes, owed, before),
             "moves": series.moves(of, changes),
             "alerts": series.labelled(
                 spans, {span["kind"]: desk.kind_text(request, span["kind"]) for span in spans}

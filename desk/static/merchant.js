@@ -10,7 +10,7 @@
   const say = (name) => root.getAttribute(`data-t-${name}`) || name;
   const actionText = (name) => root.getAttribute(`data-a-${name}`) || name;
   const language = document.documentElement.lang || "en";
-  const HEIGHT = 132;
+  const HEIGHT = 148;
   const FADED = 0.14;
   let data = null;
   let plots = [];
@@ -96,6 +96,8 @@
   function definitions() {
     const days = data.buckets_ms.map((ms) => ms / 1000);
     const flows = data.flows;
+    // A bar of nothing would draw its outline.
+    const some = (values) => values.map((value) => value || null);
     const negative = (values) => values.map((value) => -value);
     const bars = (align) => uPlot.paths.bars({ size: [0.42, 24], align });
     const steps = uPlot.paths.stepped({ align: 1 });
@@ -118,9 +120,9 @@
         { label: say("deliveries"), values: flows.deliveries, colour: "--up", text: pieces },
       ] },
       { title: `${say("lending-title")} (${data.currency}) ${wide}`, x: days, axis: axisMoney, series: [
-        { label: say("due"), values: flows.due_minor, colour: "--warning", paths: bars(-1), text: money, fill: true },
-        { label: say("repaid"), values: flows.repaid_minor, colour: "--up", paths: bars(1), text: money, fill: true },
-        { label: say("disbursed"), values: negative(flows.disbursed_minor), colour: "--info", paths: bars(0), text: money, fill: true },
+        { label: say("due"), values: some(flows.due_minor), colour: "--warning", paths: bars(-1), text: money, fill: true },
+        { label: say("repaid"), values: some(flows.repaid_minor), colour: "--up", paths: bars(1), text: money, fill: true },
+        { label: say("disbursed"), values: some(negative(flows.disbursed_minor)), colour: "--info", paths: bars(0), text: money, fill: true },
       ] },
       { title: `${say("risk-title")} ${wide}`, x: days, axis: (v) => `${(v * 100).toFixed(v < 0.1 ? 1 : 0)} %`, series: [
         { label: say("probability"), values: data.risk.probability, colour: "--critical", text: percent, gaps: true },
@@ -131,13 +133,15 @@
   const anything = (one) => one.series.some((each) => each.values.some((value) => value));
 
   function options(one, width) {
+    const narrow = width < 600;
+    const size = narrow ? 44 : 64;
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--rule"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     const axes = [
-      { ...axis, space: 70 },
-      { ...axis, size: 64, values: (_u, values) => values.map(one.axis) },
+      { ...axis, space: narrow ? 62 : 96, size: 26, values: (_u, splits, _i, _space, step) => splits.map((at) => (step < 86400 ? clockOf(at).slice(5) : dayOf(at).slice(narrow ? 2 : 0))) },
+      { ...axis, size, values: (_u, values) => values.map(one.axis) },
     ];
-    if (one.second) axes.push({ ...axis, scale: "second", side: 1, size: 64, grid: { show: false }, values: (_u, values) => values.map(one.second) });
-    else axes.push({ ...axis, side: 1, size: 64, values: () => [], grid: { show: false } });
+    if (one.second) axes.push({ ...axis, scale: "second", side: 1, size, grid: { show: false }, values: (_u, values) => values.map(one.second) });
+    else axes.push({ ...axis, side: 1, size, values: () => [], grid: { show: false } });
     return {
       width, height: HEIGHT,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
@@ -250,10 +254,8 @@
       texts.forEach((text, i) => {
         const cell = document.createElement(kind === "th" || i === 0 ? "th" : "td");
         cell.scope = kind === "th" ? "col" : "row";
-        if (cell.tagName === "TD") {
-          cell.removeAttribute("scope");
-          cell.className = "figure";
-        }
+        if (cell.tagName === "TD") cell.removeAttribute("scope");
+        if (i > 0) cell.className = "figure";
         cell.textContent = text;
         row.append(cell);
       });
