@@ -13,28 +13,32 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from desk.access import Guard
+from desk.admission import Admission, Rules
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
-from desk.pages import account, merchant, merchants, models, queue
+from desk.pages import account, merchant, merchants, models, queue, unmask
 from desk.ports import Engine, Outbox
 from desk.present import Kinds, Labels
 from desk.preview import Previewer, no_previewer
 from desk.services import HERE, Desk
-from desk.sessions import OneTimeToken, Sessions
+from desk.sessions import OneTimeToken
 from ops.errors import TidelineError
 
 log = logging.getLogger(__name__)
 
 OWNER = Viewer("desk", "approver")
 """Who holds the address that the desk prints at its start."""
+LOCAL = Rules()
+"""A desk on its own machine that knows nobody but the owner."""
 
 
 def create_app(
     engine: Engine,
     outbox: Outbox,
     *,
-    token: str,
+    token: str | None,
+    rules: Rules = LOCAL,
     labels: Labels | None = None,
     clock: Callable[[], float] = time.time,
     kinds: Kinds | None = None,
@@ -42,27 +46,30 @@ def create_app(
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
 
-    ``token`` opens the first session at ``/login?token=…`` and is spent by that. ``labels`` says
-    how features are shown; one that it lacks is shown by its name. ``clock`` is wall-clock seconds.
-    ``kinds`` names kinds of alerts; ``previewer`` tells what a command would do.
+    ``token`` opens the first session at ``/login?token=…`` and is spent by that; None opens none.
+    ``rules`` say who else may come in. ``labels`` says how features are shown; one that it lacks is
+    shown by its name. ``clock`` is wall-clock seconds. ``kinds`` names kinds of alerts;
+    ``previewer`` tells what a command would do.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
     desk = Desk(
         engine, commands, labels=labels or {}, clock=clock, kinds=kinds, previewer=previewer
     )
-    sessions = Sessions()
+    admission = Admission(rules, wall_clock=clock)
+    one_time = OneTimeToken(token)
     return Starlette(
         routes=[
             *queue.routes(desk),
             *merchants.routes(desk),
             *merchant.routes(desk),
             *models.routes(desk),
-            *account.routes(desk, sessions, OneTimeToken(token), OWNER),
+            *unmask.routes(desk),
+            *account.routes(desk, admission, one_time, OWNER),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[
-            Middleware(Guard, sessions=sessions, by_token=lambda _token: None, refuse=desk.problem)
+            Middleware(Guard, admission=admission, refuse=account.refusal(desk, admission))
         ],
         exception_handlers=_handlers(desk),
     )

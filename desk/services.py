@@ -199,6 +199,11 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     404: ("Nothing here", "There is no such page, or nothing is stored of this merchant."),
     405: ("Not allowed", "The desk takes no such request here."),
     413: ("Too large", "The request is larger than the desk takes."),
+    421: (
+        "Not under this name",
+        "The desk does not answer to the host name in the address. Its operator can add it to "
+        "TIDELINE_DESK__ALLOWED_HOSTS.",
+    ),
     429: ("Too many requests", "Please wait a minute and try again."),
     500: ("Something went wrong", "Please try again; the cause is in the desk's log."),
     503: (

@@ -122,10 +122,18 @@ class MetricsEndpoint(_Section):
 
 
 class Desk(_Section):
-    """Where the desk is served; port 0 is a free one."""
+    """Where the desk is served (port 0 is a free one), and who may come in: docs/desk-access.md.
+
+    ``one_time_login`` prints an address that opens one session; by default where there is no
+    ``users_file``. ``allowed_hosts`` are further names that the desk answers to, between commas.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8088, ge=0, le=65_535)
+    users_file: Path | None = None
+    one_time_login: bool | None = None
+    secure_cookies: bool = False
+    allowed_hosts: str = ""
 
 
 class Privacy(_Section):

@@ -1,6 +1,5 @@
 """``desk``: the risk desk's web application over ClickHouse and Kafka."""
 
-import secrets
 import socket
 import threading
 from typing import Any
@@ -8,21 +7,23 @@ from typing import Any
 import uvicorn
 
 from ops.errors import ConfigurationError
+from ops.metrics import Metrics
 from ops.settings import Settings, load_settings
 from streams.artifacts import builtin_policy
 from tideline.console import console
 from tideline.desk_policies import PublishedPolicies
+from tideline.desk_rules import address_of, one_time_token, rules_of
 from tideline.service import service
 
 
 def desk() -> None:
-    """Serve the desk; prints an address with a one-time login."""
+    """Serve the desk; prints its address, with a one-time login where there is no users file."""
     from sinks.engine import open_engine
 
     settings = load_settings()
     with service(settings, "desk") as process:
         engine = open_engine(settings.clickhouse)
-        server, address = desk_server(settings, engine)
+        server, address = desk_server(settings, engine, process.metrics)
         console.print(f"desk: {address}", soft_wrap=True, highlight=False)
         process.health.ready("desk", True, "")
         serving = threading.Thread(target=server.run, name="desk")
@@ -34,18 +35,22 @@ def desk() -> None:
         engine.close()
 
 
-def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
-    """A server on the configured port (0 = a free one) and its address with the login token."""
+def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvicorn.Server, str]:
+    """A server on the configured port (0 = a free one) and its address to log in at.
+
+    Raises ``ConfigurationError`` where nobody should be served like that.
+    """
     from desk.app import create_app
     from desk.outbox import KafkaOutbox
     from tideline.desk_preview import LinePreviewer
     from tideline.desk_words import kinds, labels
 
-    token = secrets.token_urlsafe(24)
+    rules, token = rules_of(settings, metrics), one_time_token(settings)
     app = create_app(
         engine,
         KafkaOutbox(settings),
         token=token,
+        rules=rules,
         labels=labels(),
         kinds=kinds(),
         previewer=LinePreviewer(builtin_policy(), PublishedPolicies(settings).text),
@@ -66,5 +71,8 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=3,
+        # Whoever asks could write these headers: a forged address would have a rate of its own.
+        proxy_headers=False,
+        server_header=False,
     )
-    return uvicorn.Server(config), f"http://{settings.desk.host}:{port}/login?token={token}"
+    return uvicorn.Server(config), address_of(settings, port, token)
