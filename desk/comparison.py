@@ -51,7 +51,7 @@ def compared(
 
     ``own`` are medians of the merchant's earlier assessments; a usual of the catalogue's goes
     before. ``unusual`` are the features that the anomaly models name. A feature that holds
-    another's usual or percentile is shown beside that one alone.
+    another's percentile among peers is shown beside that one alone.
     """
     beside = {label.percentile for label in labels.values()}
     beside |= {name for name, label in labels.items() if label.family == _PEERS}

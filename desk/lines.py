@@ -113,7 +113,8 @@ def _moved(line: LineNow, row: Row) -> LineNow:
         "latest": row,
         "limit_minor": row["new_limit_minor"],
         "changed_ms": row["decided_ms"],
-        "expires_ms": row["expires_ms"],
+        # What an override announces is its own end, not that of the line's term.
+        "expires_ms": line.expires_ms if action == "override" else row["expires_ms"],
         "last_action": action,
         "override_until_ms": row["expires_ms"] if action == "override" else line.override_until_ms,
     }

@@ -197,7 +197,8 @@ def _effect(case: Case, now: LineNow, after: Line, changes: list[LimitChange]) -
     own = None if case.product is None else case.product.currencies.get(now.currency)
     asked = change.state == "proposed"
     before = {share.funder: share.limit_minor for share in now.shares}
-    shares = tuple(Share(s.funder, s.limit_minor) for s in (() if asked else after.shares))
+    carried = () if asked or after.frozen_by else after.shares
+    shares = tuple(Share(s.funder, s.limit_minor) for s in carried)
     return Effect(
         line=now,
         state="proposed" if asked else "sent",
