@@ -24,6 +24,7 @@ from desk.pages import (
     audit,
     live,
     merchant,
+    merchants,
     models,
     queue,
     scorecard,
@@ -32,6 +33,7 @@ from desk.pages import (
 )
 from desk.ports import Engine, Outbox
 from desk.present import Labels
+from desk.preview import Previewer, no_previewer
 from desk.queue_view import Workday
 from desk.services import HERE, Desk
 from desk.sessions import OneTimeToken
@@ -54,6 +56,7 @@ def create_app(
     labels: Labels | None = None,
     kinds: Kinds | None = None,
     workday: Workday | None = None,
+    previewer: Previewer = no_previewer,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
@@ -61,11 +64,18 @@ def create_app(
     ``token`` opens the first session at ``/login?token=…`` and is spent by that; None opens none.
     ``rules`` say who else may come in. ``labels`` says how features are shown; one that it lacks is
     shown by its name. ``kinds`` says the same of kinds of alert, ``workday`` what the queue is cut
-    at. ``clock`` is wall-clock seconds. Before the server waits for open connections,
-    ``app.state.live.close()`` ends those of viewers who follow.
+    at; ``previewer`` tells what a command would do. ``clock`` is wall-clock seconds. Before the
+    server waits for open connections, ``app.state.live.close()`` ends those of viewers who follow.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
-    desk = Desk(engine, commands, labels=labels or {}, kinds=kinds or {}, clock=clock)
+    desk = Desk(
+        engine,
+        commands,
+        labels=labels or {},
+        kinds=kinds or {},
+        previewer=previewer,
+        clock=clock,
+    )
     admission = Admission(rules, wall_clock=clock)
     one_time = OneTimeToken(token)
     app = Starlette(
@@ -73,6 +83,7 @@ def create_app(
             *queue.routes(desk, workday or Workday()),
             *alert.routes(desk),
             *live.routes(desk, lambda request: admission.goes_on(request.state.session)),
+            *merchants.routes(desk),
             *merchant.routes(desk),
             *models.routes(desk),
             *scorecard.routes(desk),

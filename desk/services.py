@@ -19,6 +19,7 @@ from desk.live import Live
 from desk.navigation import navigation
 from desk.ports import Engine
 from desk.present import Labels
+from desk.preview import Previewer, no_previewer
 from desk.scope import Scope, scope_of
 from desk.unmasking import Grants
 
@@ -43,11 +44,13 @@ class Desk:
         *,
         labels: Labels,
         kinds: Kinds,
+        previewer: Previewer = no_previewer,
         clock: Callable[[], float],
     ) -> None:
         self.engine = engine
         self.commands = commands
         self.labels = labels
+        self.previewer = previewer
         self.grants = Grants(clock)
         self.kinds = kinds
         self._clock = clock
@@ -108,6 +111,11 @@ class Desk:
         """The language of this request."""
         header = request.headers.get("accept-language", "")
         return i18n.chosen(request.cookies.get(LANGUAGE_COOKIE), header)
+
+    def kind_text(self, request: Request, kind: str) -> str:
+        """The name of a kind of alert in the language of this request."""
+        language = self.language(request)
+        return kind_text(kind, self.kinds, language, i18n.translator(language))
 
     # --- time --------------------------------------------------------------------------------
 
