@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,7 +17,8 @@ from desk.access import Guard
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
-from desk.pages import account, merchant, models, queue
+from desk.pages import account, limits, merchant, models, policy, portfolio, queue
+from desk.policy_books import PolicyBook, WithoutBook
 from desk.ports import Engine, Outbox
 from desk.present import Labels
 from desk.services import HERE, Desk
@@ -36,11 +38,14 @@ def create_app(
     token: str,
     labels: Labels | None = None,
     clock: Callable[[], float] = time.time,
+    book: PolicyBook | None = None,
+    backtests_folder: Path | None = None,
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
 
     ``token`` opens the first session at ``/login?token=…`` and is spent by that. ``labels`` says
     how features are shown; one that it lacks is shown by its name. ``clock`` is wall-clock seconds.
+    ``book`` reads and checks policies, ``backtests_folder`` has summaries of backtests.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
     desk = Desk(engine, commands, labels=labels or {}, clock=clock)
@@ -49,6 +54,9 @@ def create_app(
         routes=[
             *queue.routes(desk),
             *merchant.routes(desk),
+            *portfolio.routes(desk),
+            *limits.routes(desk, book or WithoutBook()),
+            *policy.routes(desk, book or WithoutBook(), backtests_folder),
             *models.routes(desk),
             *account.routes(desk, sessions, OneTimeToken(token), OWNER),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),

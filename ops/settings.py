@@ -122,10 +122,14 @@ class MetricsEndpoint(_Section):
 
 
 class Desk(_Section):
-    """Where the desk is served; port 0 is a free one."""
+    """Where the desk is served; port 0 is a free one.
+
+    ``backtests_folder`` has summaries of ``tideline backtest``, which the page of policies shows.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8088, ge=0, le=65_535)
+    backtests_folder: Path | None = None
 
 
 class Privacy(_Section):

@@ -38,10 +38,18 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
     from desk.app import create_app
     from desk.outbox import KafkaOutbox
     from desk.present import Label
+    from tideline.policy_book import Book, PublishedTexts
 
     token = secrets.token_urlsafe(24)
     labels = {f.name: Label(f.label, f.label_zh, f.unit, f.family) for f in CATALOGUE}
-    app = create_app(engine, KafkaOutbox(settings), token=token, labels=labels)
+    app = create_app(
+        engine,
+        KafkaOutbox(settings),
+        token=token,
+        labels=labels,
+        book=Book(PublishedTexts(settings)),
+        backtests_folder=settings.desk.backtests_folder,
+    )
     try:
         listener = socket.create_server((settings.desk.host, settings.desk.port))
     except OSError as error:
