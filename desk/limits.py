@@ -15,7 +15,7 @@ class Stand(NamedTuple):
     """How far a proposal is, and what the viewer may do about it.
 
     ``needed`` is None where the policy that made the proposal is not known here. ``hindrance`` is
-    why the viewer may not approve: ``proposer``, ``approved``, ``role`` or None.
+    why the viewer may not approve: ``role``, ``proposer``, ``approved``, ``enough`` or None.
     """
 
     approved_by: list[str]
@@ -70,6 +70,8 @@ def stand(
         hindrance = "proposer"
     elif viewer.name in approved_by:
         hindrance = "approved"
+    elif needed is not None and len(approved_by) >= needed > 0:
+        hindrance = "enough"
     after = total_minor - row["previous_limit_minor"] + row["new_limit_minor"]
     ends = None if guardrails is None else row["decided_ms"] + guardrails.timeout_days * DAY_MS
     return Stand(approved_by, needed, hindrance, may, total_minor, after, ends)

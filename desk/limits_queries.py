@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from desk.ports import Engine, Row
 from desk.scope import Scope
 
-PROPOSALS_MAX = 100
+PROPOSALS_MAX = 50
 CHANGES_MAX = 100
 CHOICES_MAX = 60
 SWITCHES_MAX = 10

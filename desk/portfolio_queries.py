@@ -129,22 +129,16 @@ def breakdown(engine: Engine, scope: Scope, currency: str) -> list[Row]:
 
     The first two are summed over merchants, the last two over the parts of lines.
     """
-
-    def of(source: str, *dimensions: str) -> str:
-        pairs = ", ".join(f"('{each}', toString({each}))" for each in dimensions)
-        return (
-            f"SELECT dim.1 AS dimension, dim.2 AS name, uniqExact(merchant_id) AS merchants,"  # noqa: S608 - constants
-            f" {_FIGURES} FROM (SELECT *, arrayJoin([{pairs}]) AS dim FROM ({source})"
-            " WHERE currency = {currency:String}) GROUP BY dimension, name"
-        )
-
     return engine.query(
         "SELECT dimension, name, merchants, exposure AS exposure_minor,"  # noqa: S608 - constants
         " granted AS granted_minor, loss AS expected_loss_minor,"
         " if(granted = 0, NULL, exposure / granted) AS utilisation FROM"
-        f" ({of(_holdings(scope), 'segment', 'region')} UNION ALL"
-        f" {of(_parts(scope), 'product', 'funder')})"
-        f" ORDER BY dimension, exposure_minor DESC, granted_minor DESC, name"
+        " (SELECT dim.1 AS dimension, dim.2 AS name, uniqExact(merchant_id) AS merchants,"
+        f" {_FIGURES} FROM ({_by(_holdings(scope), 'segment', 'region')}) GROUP BY dimension, name"
+        " UNION ALL"
+        " SELECT dim.1 AS dimension, dim.2 AS name, uniqExact(merchant_id) AS merchants,"
+        f" {_FIGURES} FROM ({_by(_parts(scope), 'product', 'funder')}) GROUP BY dimension, name)"
+        " ORDER BY dimension, exposure_minor DESC, granted_minor DESC, name"
         f" LIMIT {NAMES_MAX} BY dimension",
         _bound(scope, currency),
     )
@@ -153,37 +147,34 @@ def breakdown(engine: Engine, scope: Scope, currency: str) -> list[Row]:
 def concentration(engine: Engine, scope: Scope, currency: str) -> list[Row]:
     """The largest name and the Herfindahl index, by dimension.
 
-    Of exposure by merchant, segment and region, of limits granted by product and funder. The index
-    is the sum of squared shares: 1 / number of equals, 1 where all lies with one.
+    Of exposure by merchant and segment, of limits granted by region, product and funder, as in the
+    view ``portfolio_concentration``. The index is the sum of squared shares: 1 / number of equals,
+    1 where all lies with one.
     """
-
-    def of(dimension: str, amount: str, source: str) -> str:
-        return (
-            f"SELECT '{dimension}' AS dimension, toString({_column(dimension)}) AS name,"  # noqa: S608 - constants
-            f" sum({amount}) AS amount FROM ({source}) WHERE currency = {{currency:String}}"
-            " GROUP BY name HAVING amount > 0"
-        )
-
-    exposure, granted = "exposure_minor", "granted_minor"
-    holdings, parts = _holdings(scope), _parts(scope)
-    each = " UNION ALL ".join(
-        [of(name, exposure, holdings) for name in ("merchant", "segment", "region")]
-        + [of(name, granted, parts) for name in ("product", "funder")]
-    )
+    holdings = _by(_holdings(scope), "merchant_id", "segment", "region")
     return engine.query(
         "SELECT dimension, count() AS names, sum(amount) AS total_minor,"  # noqa: S608 - constants
         " argMax(name, amount) AS largest, max(amount) / total_minor AS largest_share,"
-        " sum(pow(amount, 2)) / pow(total_minor, 2) AS herfindahl_index"
-        f" FROM ({each}) GROUP BY dimension"
-        " ORDER BY indexOf(['merchant', 'segment', 'region', 'product', 'funder'], dimension)"
+        " sum(pow(amount, 2)) / pow(total_minor, 2) AS herfindahl_index FROM"
+        " (SELECT dim.1 AS dimension, dim.2 AS name,"
+        " sum(if(dim.1 = 'region', granted_minor, exposure_minor)) AS amount"
+        f" FROM ({holdings}) GROUP BY dimension, name UNION ALL"
+        " SELECT dim.1 AS dimension, dim.2 AS name, sum(granted_minor) AS amount"
+        f" FROM ({_by(_parts(scope), 'product', 'funder')}) GROUP BY dimension, name)"
+        " WHERE amount > 0 GROUP BY dimension"
+        " ORDER BY indexOf(['merchant_id', 'segment', 'region', 'product', 'funder'], dimension)"
         " LIMIT 5",
         {"currency": currency, **scope.params},
     )
 
 
-def _column(dimension: str) -> str:
-    """The column that holds the names of a dimension."""
-    return "merchant_id" if dimension == "merchant" else dimension
+def _by(source: str, *dimensions: str) -> str:
+    """Rows of one currency, each once for each dimension: ``dim`` is the dimension and the name."""
+    pairs = ", ".join(f"('{each}', toString({each}))" for each in dimensions)
+    return (
+        f"SELECT *, arrayJoin([{pairs}]) AS dim FROM ({source})"  # noqa: S608 - constants
+        " WHERE currency = {currency:String}"
+    )
 
 
 def cells(engine: Engine, scope: Scope, currency: str) -> list[Row]:
