@@ -143,7 +143,8 @@ def _loaded(text: str) -> Policy:
     return load_policy(text)
 
 
-def shipped() -> list[Document]:
+@lru_cache(maxsize=1)
+def shipped() -> tuple[Document, ...]:
     """All policies and rule files that ship, those in force from the start first of their kind."""
     names = sorted(
         (path.name for path in files(policies).iterdir() if path.name.endswith(".yaml")),
@@ -156,9 +157,8 @@ def shipped() -> list[Document]:
         key=lambda name: (name != rulebooks.DEFAULT, name),
     )
     texts = [builtin_rules(name) for name in names]
-    return found + [
-        _document("rules", load_rules(text).version, text, shipped=True) for text in texts
-    ]
+    found += [_document("rules", load_rules(text).version, text, shipped=True) for text in texts]
+    return tuple(found)
 
 
 def _document(artifact: Artifact, version: str, text: str, *, shipped: bool) -> Document:
