@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from desk.ports import Engine, Row
 from desk.scope import Scope
 
-PROPOSALS_MAX = 50
-CHANGES_MAX = 100
+PROPOSALS_MAX = 20
+CHANGES_MAX = 50
 CHOICES_MAX = 60
 SWITCHES_MAX = 10
 BUDGET_DAYS = 7
@@ -33,12 +33,12 @@ _OPEN = (
 """A proposal is open while it is the latest change of its line."""
 
 
-def proposals(engine: Engine, scope: Scope) -> list[Row]:
-    """Open proposals, the one that has waited longest first."""
+def proposals(engine: Engine, scope: Scope, page: int) -> list[Row]:
+    """A page of open proposals, from 1; the one that has waited longest comes first."""
     return engine.query(
         f"SELECT {_CHANGE} FROM limit_changes WHERE {_OPEN} AND {scope.where()}"  # noqa: S608 - constants
-        f" ORDER BY decided_at, decision_id LIMIT {PROPOSALS_MAX}",
-        scope.params,
+        f" ORDER BY decided_at, decision_id LIMIT {PROPOSALS_MAX} OFFSET {{skipped:Int64}}",
+        {"skipped": (page - 1) * PROPOSALS_MAX, **scope.params},
     )
 
 

@@ -18,6 +18,7 @@ from desk.services import Desk
 from schemas.events import GLOBAL_MERCHANT
 
 PATH = "/limits"
+PAGES_MAX = 10_000
 VERDICTS = {"approve": "limit.approve", "reject": "limit.reject"}
 SWITCH = {"pause": "automation.pause", "resume": "automation.resume"}
 SENT = {
@@ -51,12 +52,15 @@ def routes(desk: Desk, book: PolicyBook) -> list[Route]:
 def _limits(desk: Desk, book: PolicyBook, request: Request) -> Response:
     engine, scope = desk.engine, desk.scope(request)
     policy = queries.policy_in_force(engine) or _shipped(book)
+    page = _page(request)
     wanted = {name: request.query_params.get(name, "") for name in queries.FILTERS}
     return desk.page(
         request,
         "limits.html",
         sent=SENT.get(request.query_params.get("sent", "")),
-        proposals=_proposals(desk, book, request),
+        proposals=_proposals(desk, book, request, page),
+        page_number=page,
+        proposals_max=queries.PROPOSALS_MAX,
         proposals_total=queries.proposals_total(engine, scope),
         changes=[_shown(desk, request, row) for row in queries.changes(engine, scope, wanted)],
         changes_max=queries.CHANGES_MAX,
@@ -77,9 +81,15 @@ def _shown(desk: Desk, request: Request, row: Row) -> dict[str, Any]:
     return {**row, "reasons": said, "parts": parts}
 
 
-def _proposals(desk: Desk, book: PolicyBook, request: Request) -> list[dict[str, Any]]:
+def _page(request: Request) -> int:
+    """The page of proposals that was asked for, the first where it is none."""
+    text = request.query_params.get("page", "")
+    return min(max(int(text), 1), PAGES_MAX) if text.isascii() and text.isdigit() else 1
+
+
+def _proposals(desk: Desk, book: PolicyBook, request: Request, page: int) -> list[dict[str, Any]]:
     engine, scope, viewer = desk.engine, desk.scope(request), desk.viewer(request)
-    rows = queries.proposals(engine, scope)
+    rows = queries.proposals(engine, scope, page)
     if not rows:
         return []
     said, granted = queries.approvals(engine, scope), queries.granted(engine, scope)

@@ -189,6 +189,16 @@ def test_who_may_not_approve_finds_no_button_and_no_way(booked: CreditDesk, role
     assert not booked.commands()
 
 
+def test_many_proposals_come_in_pages(credit: CreditDesk, store: Store) -> None:
+    store(*(change(f"m-{n:03}", 1, "proposed", decided_at=START_MS + n) for n in range(23)))
+    first, last = credit.text("/limits"), credit.text("/limits?page=2")
+    assert "1 to 20 of 23, the longest wait first" in first
+    assert "21 to 23 of 23" in last and "Those that have waited longer" in last
+    assert first.count("Approvals 0 of") == 20 and last.count("Approvals 0 of") == 3
+    for odd in ("0", "-1", "x", "²", "9" * 40):
+        assert credit.get(f"/limits?page={odd}").status_code == 200
+
+
 @pytest.mark.usefixtures("proposed")
 def test_changes_are_filtered_by_action_product_state_and_policy(booked: CreditDesk) -> None:
     withdrawn = booked.text("/limits?state=withdrawn")
