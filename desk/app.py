@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,15 +23,19 @@ from desk.pages import (
     account,
     alert,
     audit,
+    limits,
     live,
     merchant,
     merchants,
     models,
+    policy,
+    portfolio,
     queue,
     scorecard,
     system,
     unmask,
 )
+from desk.policy_books import PolicyBook, WithoutBook
 from desk.ports import Engine, Outbox
 from desk.present import Labels
 from desk.preview import Previewer, no_previewer
@@ -57,6 +62,8 @@ def create_app(
     kinds: Kinds | None = None,
     workday: Workday | None = None,
     previewer: Previewer = no_previewer,
+    book: PolicyBook | None = None,
+    backtests_folder: Path | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
@@ -64,7 +71,8 @@ def create_app(
     ``token`` opens the first session at ``/login?token=…`` and is spent by that; None opens none.
     ``rules`` say who else may come in. ``labels`` says how features are shown; one that it lacks is
     shown by its name. ``kinds`` says the same of kinds of alert, ``workday`` what the queue is cut
-    at; ``previewer`` tells what a command would do. ``clock`` is wall-clock seconds. Before the
+    at; ``previewer`` tells what a command would do, ``book`` reads and checks policies, and
+    ``backtests_folder`` has summaries of backtests. ``clock`` is wall-clock seconds. Before the
     server waits for open connections, ``app.state.live.close()`` ends those of viewers who follow.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
@@ -85,6 +93,9 @@ def create_app(
             *live.routes(desk, lambda request: admission.goes_on(request.state.session)),
             *merchants.routes(desk),
             *merchant.routes(desk),
+            *portfolio.routes(desk),
+            *limits.routes(desk, book or WithoutBook()),
+            *policy.routes(desk, book or WithoutBook(), backtests_folder),
             *models.routes(desk),
             *scorecard.routes(desk),
             *system.routes(desk),
