@@ -123,8 +123,8 @@ class Commanding:
             role=viewer.role,
             action=action,
             subject=subject,
-            reason=reason,
-            detail=detail,
+            reason=reason or "",
+            detail=detail or "",
         )
         self._outbox.send(topics.DESK_AUDIT, name, msgspec.json.encode(entry))
 

@@ -1,4 +1,7 @@
-"""What people and machines did at the desk: the records of ``desk.audit``."""
+"""What the desk says of its users: one entry for each thing done, tried or looked at.
+
+Fields may be added with defaults, never renamed or retyped.
+"""
 
 from typing import Literal
 
@@ -10,27 +13,27 @@ AuditAction = Literal[
     "logout",
     "unmask",
     "command",
-    "denied",
-    "export",
     "token_created",
     "token_revoked",
+    "export",
+    "denied",
 ]
+"""``unmask`` is a look at personal data in clear, ``denied`` what a role or a tenancy refused."""
 
 
-class AuditEntry(Struct, kw_only=True, frozen=True):
-    """One thing that somebody did, or was refused.
+class AuditEntry(Struct, kw_only=True, frozen=True, gc=False):
+    """One entry, at ``at`` (epoch ms, the desk's clock); keyed by ``actor`` on Kafka.
 
-    ``at`` is the desk's clock (epoch milliseconds). ``actor`` is the name that was logged in, or
-    that was tried. ``subject`` names what it was about: a merchant, an alert, a decision, or a
-    path; ``reason`` is what the person stated, ``detail`` what the desk adds, such as the type and
-    id of the command.
+    ``role`` is the role in which it was done, empty before a login. ``subject`` is the merchant,
+    alert, line or path that it was about, ``reason`` what the user gave as one, ``detail`` the
+    type and event id of a command or why something was refused; each is empty if there is none.
     """
 
     audit_id: str
     at: int
     actor: str
-    role: str
     action: AuditAction
-    subject: str
-    reason: str | None = None
-    detail: str | None = None
+    role: str = ""
+    subject: str = ""
+    reason: str = ""
+    detail: str = ""

@@ -27,6 +27,7 @@ from msgspec.inspect import (
 )
 
 from schemas import topics
+from schemas.audit import AuditEntry
 from schemas.codec import TIME_FIELDS
 from schemas.currencies import CURRENCIES
 from schemas.events import (
@@ -52,6 +53,7 @@ OUTPUT_TYPES: tuple[type[Struct], ...] = (
     LimitChange,
     DeadLetter,
     LearnerReport,
+    AuditEntry,
 )
 """What Tideline says, one record each, by the name that the topic catalogue uses."""
 

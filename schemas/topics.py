@@ -73,8 +73,12 @@ OUTPUT_TOPICS: tuple[str, ...] = (
     LIMIT_CHANGES,
     DEAD_LETTERS,
     LEARNER_REPORTS,
+    DESK_AUDIT,
 )
-"""What sinks store."""
+"""Topics whose records are one output each; sinks store each as one row."""
+
+STORED_TOPICS: tuple[str, ...] = (EVENTS, *OUTPUT_TOPICS)
+"""What sinks store: the outputs, and the log line by line."""
 
 YEAR_MS = 365 * DAY_MS
 
@@ -231,6 +235,13 @@ CATALOGUE: tuple[Topic, ...] = (
         retention_ms=None,
         internal=True,
         description="book of the sample lending core",
+    ),
+    Topic(
+        name=DESK_AUDIT,
+        key="actor",
+        value="AuditEntry",
+        retention_ms=YEAR_MS,
+        description="who did what at the desk, and looked at what",
     ),
 )
 

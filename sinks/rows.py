@@ -1,7 +1,8 @@
 """From the bytes of output topics to rows of ClickHouse tables. Pure.
 
-Every record gives exactly one row: in the table of its topic, or, when its bytes are not that
-output, in ``sink_rejects`` with the bytes and the reason. So the rows of both add up to the topic.
+Every record of an output topic gives exactly one row: in the table of its topic, or, when its bytes
+are not that output, in ``sink_rejects`` with the bytes and the reason. So the rows of both add up
+to the topic. The log, whose records give many rows or none, is in ``sinks.log_rows``.
 """
 
 import base64
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas import topics
+from schemas.audit import AuditEntry
 from schemas.outputs import Alert, Assessment, DeadLetter, LimitChange, Reason
 from sinks import report_rows
 
@@ -43,6 +45,14 @@ class Table(NamedTuple):
     row: Callable[[bytes], Row]
 
 
+class Part(NamedTuple):
+    """Rows for one table: its name, its columns and their values, none if there are no rows."""
+
+    table: str
+    columns: tuple[str, ...]
+    data: Columns
+
+
 class Sorted(NamedTuple):
     """Records of one topic partition as columns of its table and of ``sink_rejects``."""
 
@@ -50,7 +60,7 @@ class Sorted(NamedTuple):
     rejects: Columns
 
 
-_KAFKA = ("kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp_ms")
+KAFKA = ("kafka_topic", "kafka_partition", "kafka_offset", "kafka_timestamp_ms")
 _REASONS = ("code", "text", "feature", "value", "usual", "contribution")
 
 _INT64 = (-(2**63), 2**63 - 1)
@@ -59,7 +69,7 @@ _UINT32 = (0, 2**32 - 1)
 _TIME_MS = (0, 7_258_118_400_000)  # 1970 to 2200: what DateTime64 and month partitions both hold
 
 REJECTS = "sink_rejects"
-REJECT_COLUMNS = ("reason", "detail", "key", "value", *_KAFKA)
+REJECT_COLUMNS = ("reason", "detail", "key", "value", *KAFKA)
 
 
 def _reasons(reasons: list[Reason]) -> tuple[list[Any], ...]:
@@ -77,6 +87,7 @@ _read_assessment = msgspec.json.Decoder(Assessment).decode
 _read_alert = msgspec.json.Decoder(Alert).decode
 _read_limit_change = msgspec.json.Decoder(LimitChange).decode
 _read_dead_letter = msgspec.json.Decoder(DeadLetter).decode
+_read_audit_entry = msgspec.json.Decoder(AuditEntry).decode
 
 
 def _assessment(value: bytes) -> Row:
@@ -186,6 +197,11 @@ def _dead_letter(value: bytes) -> Row:
     )
 
 
+def _audit_entry(value: bytes) -> Row:
+    e = _read_audit_entry(value)
+    return e.audit_id, e.at, e.actor, e.role, e.action, e.subject, e.reason, e.detail
+
+
 def _unbase64(name: str, text: str | None) -> bytes | None:
     if text is None:
         return None
@@ -205,7 +221,7 @@ def _table(
         else:
             names.append(column)
     places = tuple((names.index(column), *bound) for column, bound in bounds.items())
-    return Table(name, (*names, *_KAFKA), places, row)
+    return Table(name, (*names, *KAFKA), places, row)
 
 
 TABLES: dict[str, Table] = {
@@ -280,6 +296,12 @@ TABLES: dict[str, Table] = {
         },
         report_rows.learner_report_row,
     ),
+    topics.DESK_AUDIT: _table(
+        "desk_audit",
+        "audit_id at actor role action subject reason detail",
+        {"at": _TIME_MS},
+        _audit_entry,
+    ),
 }
 """The table of each output topic, by the topic's logical name."""
 
@@ -293,7 +315,7 @@ def sort_records(table: Table, records: Sequence[Record]) -> Sorted:
     for record in records:
         row = _row(table, record)
         if isinstance(row, Rejected):
-            rejects.append((row.reason, row.detail, record.key, record.value, *_position(record)))
+            rejects.append((row.reason, row.detail, record.key, record.value, *position(record)))
         else:
             rows.append(row)
     return Sorted(
@@ -321,8 +343,9 @@ def _row(table: Table, record: Record) -> Row | Rejected:
         if number is not None and not least <= number <= greatest:
             column = table.columns[place]
             return Rejected("out_of_range", f"`{column}` is {number}, not {least} to {greatest}")
-    return row + _position(record)
+    return row + position(record)
 
 
-def _position(record: Record) -> Row:
+def position(record: Record) -> Row:
+    """Values of the columns ``KAFKA``."""
     return record.topic, record.partition, record.offset, max(record.timestamp_ms, 0)

@@ -1,4 +1,4 @@
-"""Kafka to ClickHouse: every output record is one row, once.
+"""Kafka to ClickHouse: every output record is one row, every line of the log is one, once.
 
 A batch of a partition is stored in three steps:
 
@@ -38,7 +38,8 @@ from sinks.store import Batch, Store
 log = logging.getLogger(__name__)
 
 COMPONENT = "sink"
-RECORDS_PER_TURN = 2_000
+RECORDS_PER_TURN = 500
+"""A record of the log may be 256 KiB, so that this bounds what is read ahead."""
 KAFKA_CALL_S = 10.0
 LAG_EVERY_S = 1.0
 MAX_POLL_INTERVAL_MS = 300_000
@@ -81,7 +82,7 @@ def sink_consumer(settings: Settings, **over: object) -> Consumer:
 
 
 class Sink:
-    """Stores the output topics in ClickHouse. One thread; ``run`` or ``run_once``.
+    """Stores the log and the output topics in ClickHouse. One thread; ``run`` or ``run_once``.
 
     Raises ``MigrationError`` at once when the database lacks a migration, ``FatalError`` when it
     cannot go on; after either a restart continues where it was.
@@ -103,7 +104,7 @@ class Sink:
         self._health = health
         self._clock = clock
         self._store = Store(engine, metrics)
-        self._logical = {topic_name(settings, t): t for t in topics.OUTPUT_TOPICS}
+        self._logical = {topic_name(settings, t): t for t in topics.STORED_TOPICS}
         self._group = group_id(settings)
         self._consumer = consumer or sink_consumer(settings)
         self._partitions: dict[Source, Partition] = {}
@@ -203,7 +204,10 @@ class Sink:
 
     def _turn(self, now: float) -> int:
         self._open_new()
-        stored = self._flush(self._due(now))
+        stored = more = self._flush(self._due(now))
+        while more:  # one turn may read more than a batch holds
+            more = self._flush(self._due(now))
+            stored += more
         self._commit_positions()
         return stored
 
@@ -222,7 +226,7 @@ class Sink:
 
     def _open(self, partition: Partition, committed: int, claim: Claim | None) -> None:
         stored = self._store.last_offset(partition.logical, partition.topic, partition.number)
-        # Every record gives a row, so a database that ends before the committed position lost
+        # Every record gives a row that says so, so a database that ends before the committed position lost
         # rows, or is a new one: what Kafka still has is read again.
         if committed > 0 and (stored is None or stored < committed - 1):
             place = TopicPartition(partition.topic, partition.number)

@@ -20,6 +20,8 @@ from tests.schemas.malformed import LIMITS, NOW_MS, PRIVACY_KEY
 EVENTS = (CORPUS / "events.ndjson").read_bytes().splitlines()
 NORMAL = (CORPUS / "events.normal.ndjson").read_bytes().splitlines()
 OUTPUTS = [json.loads(line) for line in (CORPUS / "outputs.ndjson").read_bytes().splitlines()]
+ADDED_SINCE = {"AuditEntry"}
+"""Outputs that came after v0.1."""
 OUTPUT_BY_NAME = {struct.__name__: struct for struct in OUTPUT_TYPES}
 PAIRS = list(zip(EVENTS, NORMAL, strict=True))
 
@@ -64,7 +66,8 @@ def test_the_corpus_of_v0_1_has_every_type_and_output_in_full_and_bare() -> None
     assert {spec["tag"] for spec in recorded.values() if spec["tag"]} >= set(tags)
     assert all(tags.count(tag) == 2 for tag in tags)
     assert len(set(tags)) == 52
-    assert sorted(line["struct"] for line in OUTPUTS) == sorted([*OUTPUT_BY_NAME] * 2)
+    released = [name for name in OUTPUT_BY_NAME if name not in ADDED_SINCE]
+    assert sorted(line["struct"] for line in OUTPUTS) == sorted(released * 2)
 
 
 @pytest.mark.parametrize("struct", EVENT_TYPES, ids=tag_of)

@@ -5,6 +5,7 @@ import base64
 from confluent_kafka import murmur2
 
 from schemas import topics
+from schemas.audit import AuditEntry
 from schemas.codec import encode
 from schemas.learner_report import (
     LEARNER_REPORT_SCHEMA,
@@ -225,12 +226,28 @@ def learner_report(number: int, **over: object) -> LearnerReport:
     return LearnerReport(**fields)
 
 
+def audit_entry(number: int, **over: object) -> AuditEntry:
+    fields = {
+        "audit_id": f"au-{number}",
+        "at": START_MS + number * DAY_MS // 5,
+        "actor": f"analyst-{number % 3}",
+        "role": "analyst",
+        "action": "unmask" if number % 2 else "command",
+        "subject": f"m-{number % 7}",
+        "reason": "the customer called back",
+        "detail": "alert.close",
+        **over,
+    }
+    return AuditEntry(**fields)
+
+
 MAKERS = {
     topics.ASSESSMENTS: assessment,
     topics.ALERTS: alert,
     topics.LIMIT_CHANGES: limit_change,
     topics.DEAD_LETTERS: dead_letter,
     topics.LEARNER_REPORTS: learner_report,
+    topics.DESK_AUDIT: audit_entry,
 }
 
 ID_COLUMNS = {
@@ -239,6 +256,7 @@ ID_COLUMNS = {
     topics.LIMIT_CHANGES: ("limit_changes", "decision_id"),
     topics.DEAD_LETTERS: ("dead_letters", "toString(source_offset)"),
     topics.LEARNER_REPORTS: ("learner_reports", "toString(number)"),
+    topics.DESK_AUDIT: ("desk_audit", "audit_id"),
 }
 
 
