@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from desk.access import Guard
+from desk.api import routes as api
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
@@ -50,6 +51,7 @@ def create_app(
             *queue.routes(desk),
             *merchant.routes(desk),
             *models.routes(desk),
+            *api.routes(desk),
             *account.routes(desk, sessions, OneTimeToken(token), OWNER),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
@@ -69,7 +71,9 @@ def _handlers(desk: Desk) -> dict[type[Exception], Callable[[Request, Exception]
 
     def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return desk.problem(request, error.status_code)
+        answer = desk.problem(request, error.status_code)
+        answer.headers.update(error.headers or {})
+        return answer
 
     def unavailable(request: Request, error: Exception) -> Response:
         log.warning("desk_cannot_answer", extra={"error": str(error)})
