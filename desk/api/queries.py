@@ -221,13 +221,13 @@ def exposures(engine: Engine, scope: Scope, dimension: str) -> list[Exposure]:
         f"SELECT {dimension} AS name, currency, count() AS merchants,"  # noqa: S608 - constants
         " countIf(isNotNull(probability_of_default)) AS rated,"
         f" {LOSS_GIVEN_DEFAULT} * sum(exposure_minor * ifNull(probability_of_default, 0))"
-        " AS expected_loss_minor, sum(exposure_minor) AS exposure_minor"
+        " AS expected_loss_minor, sum(exposure_minor) AS lent"
         f" FROM (SELECT * FROM merchants_current WHERE {scope.where()})"
-        " GROUP BY name, currency ORDER BY exposure_minor DESC, name, currency"
+        " GROUP BY name, currency ORDER BY lent DESC, name, currency"
         f" LIMIT {LIMIT_MAX}",
         scope.params,
     )
-    return records(Exposure, rows)
+    return records(Exposure, [{**row, "exposure_minor": row["lent"]} for row in rows])
 
 
 def limits_by_product(engine: Engine, scope: Scope) -> list[Limits]:

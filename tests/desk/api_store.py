@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from desk.app import create_app
 from desk.identity import Viewer
 from ops.health import HealthServer
 from ops.metrics import Metrics
@@ -23,6 +25,7 @@ from schemas.events import (
 from schemas.outputs import FunderShare
 from sinks.embedded import EmbeddedEngine
 from sinks.sink import Sink
+from tests.desk.conftest import LABELS, NOW_S, TOKEN, Sent
 from tests.sinks.fake_kafka import Clock, FakeConsumer, FakeKafka
 from tests.sinks.outputs import (
     DAY_MS,
@@ -36,6 +39,7 @@ from tests.sinks.outputs import (
 
 OURS, THEIRS = "m-1", "m-2"
 """The merchant of the funder ``north-bank``, and another one."""
+Call = Callable[[str | None], TestClient]
 PARTY = "cp-0123456789abcdef"
 
 PEOPLE = {
@@ -122,6 +126,23 @@ def fill(
     sink.close()
 
 
+@pytest.fixture(scope="module")
+def filled(migrated: EmbeddedEngine) -> EmbeddedEngine:
+    """A store with something of everything, for tests that only read it."""
+    metrics = Metrics()
+    health = HealthServer(metrics, "127.0.0.1", 0)
+    fill(migrated, metrics, health, everything())
+    health.stop()
+    return migrated
+
+
+@pytest.fixture
+def call(filled: EmbeddedEngine, outbox: Sent) -> Call:
+    """Clients by their token, over that store."""
+    app = create_app(filled, outbox, token=TOKEN, labels=LABELS, clock=lambda: NOW_S)
+    return lambda token: caller(app, token)
+
+
 def everything() -> list[tuple[str, bytes]]:
     """Records of every topic that the API reads: two merchants with lines, five without."""
     shares = {OURS: "north-bank", THEIRS: "south-bank"}
@@ -149,6 +170,3 @@ def everything() -> list[tuple[str, bytes]]:
     ]
     records = [(topic, encode(value)) for topic, value in made]
     return records + [(topics.EVENTS, record) for record in log]
-
-
-Call = Callable[[str], TestClient]
