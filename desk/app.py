@@ -13,51 +13,58 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from desk.access import Guard
+from desk.admission import Admission, Rules
 from desk.api import routes as api
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
-from desk.pages import account, merchant, models, queue
+from desk.pages import account, merchant, models, queue, unmask
 from desk.ports import Engine, Outbox
 from desk.present import Labels
 from desk.services import HERE, Desk
-from desk.sessions import OneTimeToken, Sessions
+from desk.sessions import OneTimeToken
 from ops.errors import TidelineError
 
 log = logging.getLogger(__name__)
 
 OWNER = Viewer("desk", "approver")
 """Who holds the address that the desk prints at its start."""
+LOCAL = Rules()
+"""A desk on its own machine that knows nobody but the owner."""
 
 
 def create_app(
     engine: Engine,
     outbox: Outbox,
     *,
-    token: str,
+    token: str | None,
+    rules: Rules = LOCAL,
     labels: Labels | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
 
-    ``token`` opens the first session at ``/login?token=…`` and is spent by that. ``labels`` says
-    how features are shown; one that it lacks is shown by its name. ``clock`` is wall-clock seconds.
+    ``token`` opens the first session at ``/login?token=…`` and is spent by that; None opens none.
+    ``rules`` say who else may come in. ``labels`` says how features are shown; one that it lacks is
+    shown by its name. ``clock`` is wall-clock seconds.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
     desk = Desk(engine, commands, labels=labels or {}, clock=clock)
-    sessions = Sessions()
+    admission = Admission(rules, wall_clock=clock)
+    one_time = OneTimeToken(token)
     return Starlette(
         routes=[
             *queue.routes(desk),
             *merchant.routes(desk),
             *models.routes(desk),
+            *unmask.routes(desk),
             *api.routes(desk),
-            *account.routes(desk, sessions, OneTimeToken(token), OWNER),
+            *account.routes(desk, admission, one_time, OWNER),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[
-            Middleware(Guard, sessions=sessions, by_token=lambda _token: None, refuse=desk.problem)
+            Middleware(Guard, admission=admission, refuse=account.refusal(desk, admission))
         ],
         exception_handlers=_handlers(desk),
     )

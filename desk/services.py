@@ -19,6 +19,7 @@ from desk.navigation import navigation
 from desk.ports import Engine
 from desk.present import Labels
 from desk.scope import Scope, scope_of
+from desk.unmasking import Grants
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Desk:
         self.engine = engine
         self.commands = commands
         self.labels = labels
+        self.grants = Grants(clock)
         self._clock = clock
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -75,6 +77,28 @@ class Desk:
     def scope(self, request: Request) -> Scope:
         """Which merchants this request may see. Every query of merchants' data takes it."""
         return scope_of(self.viewer(request))
+
+    def may_see_unmasked(self, request: Request, merchant_id: str) -> bool:
+        """Whether this request may show a merchant's personal data, which ``/unmask`` grants.
+
+        Each look is written to the audit log before this returns true, once a request. An API
+        token never sees them. Raises ``desk.outbox.OutboxUnavailable``.
+        """
+        session_id: str | None = getattr(request.state, "session_id", None)
+        viewer = self.viewer(request)
+        if session_id is None or not viewer.may("unmask"):
+            return False
+        grant = self.grants.of(session_id, merchant_id)
+        if grant is None:
+            return False
+        looked: set[str] = getattr(request.state, "looked", set())
+        if merchant_id not in looked:
+            path = request.scope["path"]
+            self.commands.audit(
+                viewer, "unmask", merchant_id, reason=grant.reason, detail=f"look {path}"
+            )
+            request.state.looked = looked | {merchant_id}
+        return True
 
     def language(self, request: Request) -> i18n.Language:
         """The language of this request."""
@@ -113,7 +137,7 @@ class Desk:
             viewer=getattr(request.state, "viewer", None),
             navigation=navigation,
             csrf=getattr(request.state, "csrf", ""),
-            path_now=request.url.path,
+            path_now=request.scope["path"],
             made_ms=self.now_ms(),
             **values,
         )
@@ -151,7 +175,7 @@ class Desk:
             viewer: Viewer | None = getattr(request.state, "viewer", None)
             if permission is not None and (viewer is None or not viewer.may(permission)):
                 if viewer is not None:
-                    self.commands.audit(viewer, "denied", request.url.path, detail=permission)
+                    self.commands.audit(viewer, "denied", request.scope["path"], detail=permission)
                 return self.problem(request, 403)
             return handler(request)
 
@@ -170,6 +194,11 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     404: ("Nothing here", "There is no such page, or nothing is stored of this merchant."),
     405: ("Not allowed", "The desk takes no such request here."),
     413: ("Too large", "The request is larger than the desk takes."),
+    421: (
+        "Not under this name",
+        "The desk does not answer to the host name in the address. Its operator can add it to "
+        "TIDELINE_DESK__ALLOWED_HOSTS.",
+    ),
     429: ("Too many requests", "Please wait a minute and try again."),
     500: ("Something went wrong", "Please try again; the cause is in the desk's log."),
     503: (

@@ -1,4 +1,4 @@
-"""Events of a merchant for the API: masked unless the role and a stated reason allow."""
+"""Events of a merchant for the API, masked as at the desk."""
 
 from typing import Annotated
 
@@ -9,19 +9,9 @@ from starlette.requests import Request
 from desk.api import queries
 from desk.api.paging import Paged
 from desk.api.types import Event, EventPage
-from desk.commanding import NotAllowed
-from desk.forms import InvalidForm
+from desk.masking import mask
 from desk.ports import Row
 from desk.services import Desk
-
-UNMASK_HEADER = "Unmask-Reason"
-UNMASK_TEXT = (
-    "Why personal data must be seen in clear (5 to 500 characters). Needs the permission `unmask`; "
-    "the look is audited."
-)
-_REASON_MIN, _REASON_MAX = 5, 500
-_SHOWN = 4
-"""Characters of a pseudonym that stay: enough to see that two events name the same party."""
 
 
 class EventsQuery(Paged, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -32,33 +22,21 @@ class EventsQuery(Paged, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
 def page(desk: Desk, request: Request, query: EventsQuery, merchant_id: str) -> EventPage:
     """One page of events. A look in clear is audited before it is answered."""
-    reason = request.headers.get(UNMASK_HEADER)
-    if reason is not None:
-        _unmask(desk, request, merchant_id, reason.strip())
+    clear = desk.may_see_unmasked(request, merchant_id)
     rows, cursor = queries.events(
         desk.engine, merchant_id, query.type, limit=query.limit, cursor=query.cursor
     )
     return EventPage(
-        items=[_event(row, masked=reason is None) for row in rows],
-        next_cursor=cursor,
-        masked=reason is None,
+        items=[_event(row, clear=clear) for row in rows], next_cursor=cursor, masked=not clear
     )
 
 
-def _unmask(desk: Desk, request: Request, merchant_id: str, reason: str) -> None:
-    viewer = desk.viewer(request)
-    if not viewer.may("unmask"):
-        desk.commands.audit(viewer, "denied", request.url.path, detail="unmask")
-        raise NotAllowed(f"{viewer.role} may not see personal data in clear")
-    if not _REASON_MIN <= len(reason) <= _REASON_MAX:
-        raise InvalidForm(f"`{UNMASK_HEADER}` needs {_REASON_MIN} to {_REASON_MAX} characters")
-    desk.commands.audit(viewer, "unmask", merchant_id, reason=reason, detail="events by API")
-
-
-def _event(row: Row, *, masked: bool) -> Event:
-    fields = {**row, "occurred_at": row["occurred_at_ms"], "due_at": row["due_at_ms"]}
-    if masked:
-        party = row["counterparty_id"]
-        short = f"{party[:_SHOWN]}…" if len(party) > 2 * _SHOWN else "…" if party else ""
-        fields |= {"counterparty_id": short, "reason": None, "body": None}
+def _event(row: Row, *, clear: bool) -> Event:
+    body = msgspec.json.decode(row["body"])
+    fields = {
+        **row,
+        "occurred_at": row["occurred_at_ms"],
+        "due_at": row["due_at_ms"],
+        "body": body if clear else mask(body),
+    }
     return msgspec.convert(fields, Event, strict=False)

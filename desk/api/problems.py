@@ -26,13 +26,16 @@ class Problem(Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 def is_api(request: Request) -> bool:
     """Whether a request is answered in JSON."""
-    return request.url.path.startswith(PREFIX)
+    return str(request.scope["path"]).startswith(PREFIX)
 
 
 def problem_answer(request: Request, status: int, detail: str) -> Response:
     """A problem as an answer. ``detail`` is English text."""
     body = Problem(
-        title=HTTPStatus(status).phrase, status=status, detail=detail, instance=request.url.path
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=request.scope["path"],
     )
     headers = {"www-authenticate": 'Bearer realm="tideline"'} if status == 401 else None
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)

@@ -170,8 +170,8 @@ def days(
 
 _EVENT = (
     "event_id, type, toUnixTimestamp64Milli(occurred_at) AS occurred_at_ms, amount_minor, currency,"
-    " order_id, counterparty_id, loan_id, line_id, toUnixTimestamp64Milli(due_at) AS due_at_ms,"
-    " actor, alert_id, decision_id, outcome, reason, body, kafka_offset, line"
+    " order_id, loan_id, line_id, toUnixTimestamp64Milli(due_at) AS due_at_ms,"
+    " actor, alert_id, decision_id, body, kafka_offset, line"
 )
 
 

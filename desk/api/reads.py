@@ -265,7 +265,6 @@ READS: tuple[Endpoint, ...] = (
         EventPage,
         "Events of a merchant, masked",
         events.EventsQuery,
-        headers=((events.UNMASK_HEADER, False, events.UNMASK_TEXT),),
     ),
     Endpoint(_MERCHANT, _merchant, MerchantDetail, "One merchant as it stands"),
     Endpoint("/limit-changes", _changes, LimitChangePage, "Limit changes by filters", ChangesQuery),

@@ -4,7 +4,7 @@
 Alerts, assessments, limit changes and audit entries are the records of Kafka (``schemas``).
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -125,8 +125,8 @@ class Series(_Page, kw_only=True, frozen=True):
 class Event(_Answer, kw_only=True, frozen=True):
     """A line of the log. A field that the event has not is empty or null.
 
-    Without a stated reason ``counterparty_id`` is cut short, and ``reason`` and ``body``, which
-    may hold personal data, are null. ``body`` is the line as it stands in ``risk.events``.
+    ``body`` is the line as it stands in ``risk.events``. Values in it that may be personal data
+    are masked, the keys stay.
     """
 
     event_id: str
@@ -135,20 +135,21 @@ class Event(_Answer, kw_only=True, frozen=True):
     amount_minor: int | None
     currency: str
     order_id: str
-    counterparty_id: str
     loan_id: str
     line_id: str
     due_at: int | None
     actor: str
     alert_id: str
     decision_id: str
-    outcome: str
-    reason: str | None
-    body: str | None
+    body: dict[str, Any]
 
 
 class EventPage(_Page, kw_only=True, frozen=True):
-    """Events of a merchant, the latest first."""
+    """Events of a merchant, the latest first.
+
+    ``masked`` is false for a session that was shown this merchant's data for a stated reason at
+    the desk; a token never is.
+    """
 
     items: list[Event]
     masked: bool

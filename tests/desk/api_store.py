@@ -1,5 +1,6 @@
 """A store with something of everything, and callers of the API with tokens."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,6 @@ from ops.settings import ClickHouse, Settings
 from schemas import topics
 from schemas.codec import encode
 from schemas.events import (
-    AccountDebited,
     Event,
     MerchantFreeze,
     ModelActivated,
@@ -53,8 +53,8 @@ PEOPLE = {
 
 def caller(app: Starlette, token: str | None) -> TestClient:
     """A client with a token that the desk knows, one that it does not, or none."""
-    for middleware in app.user_middleware:
-        middleware.kwargs["by_token"] = PEOPLE.get
+    (guard,) = app.user_middleware
+    guard.kwargs["admission"].by_token = PEOPLE.get
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
     return TestClient(
         app, base_url="http://127.0.0.1:8088", follow_redirects=False, headers=headers
@@ -62,7 +62,7 @@ def caller(app: Starlette, token: str | None) -> TestClient:
 
 
 def merchant_events(merchant_id: str, count: int = 5) -> list[Event]:
-    """Orders, then a debit and a command with words of a person."""
+    """Orders, and a command."""
     common = {"merchant_id": merchant_id}
     found: list[Event] = [
         OrderPaid(
@@ -79,21 +79,28 @@ def merchant_events(merchant_id: str, count: int = 5) -> list[Event]:
     last = START_MS + count * DAY_MS
     return [
         *found,
-        AccountDebited(
-            event_id=f"debit-{merchant_id}",
-            occurred_at=last,
-            amount=500,
-            currency="CNY",
-            **common,
-        ),
         MerchantFreeze(
             event_id=f"freeze-{merchant_id}",
             occurred_at=last,
             actor="ann",
-            reason="Ms Wang of 5 Elm Road called",
+            reason="the shop was seen empty",
             **common,
         ),
     ]
+
+
+def _debit(merchant_id: str) -> bytes:
+    """An event with a field that its sender added."""
+    debit = {
+        "type": "account.debited",
+        "event_id": f"debit-{merchant_id}",
+        "merchant_id": merchant_id,
+        "occurred_at": START_MS + 5 * DAY_MS,
+        "amount": 500,
+        "currency": "CNY",
+        "payee": "Ms Wang, 5 Elm Road",
+    }
+    return json.dumps(debit).encode()
 
 
 CONTROLS: list[Event] = [
@@ -168,5 +175,6 @@ def everything() -> list[tuple[str, bytes]]:
         b"\n".join(encode(event) for event in events) + b"\n"
         for events in (merchant_events(OURS), merchant_events(THEIRS), CONTROLS)
     ]
+    log.append(b"\n".join(_debit(merchant_id) for merchant_id in (OURS, THEIRS)) + b"\n")
     records = [(topic, encode(value)) for topic, value in made]
     return records + [(topics.EVENTS, record) for record in log]
