@@ -128,6 +128,12 @@ class Desk(_Section):
     port: int = Field(8088, ge=0, le=65_535)
 
 
+class Webhooks(_Section):
+    """The file of endpoints that ``tideline webhooks`` delivers to, see docs/webhooks.md."""
+
+    file: Path | None = None
+
+
 class Privacy(_Section):
     """The key of the counterparties' pseudonyms: a file of at least 32 bytes."""
 
@@ -162,6 +168,7 @@ class Settings(BaseSettings):
     clickhouse: ClickHouse = ClickHouse()
     metrics: MetricsEndpoint = MetricsEndpoint()
     desk: Desk = Desk()
+    webhooks: Webhooks = Webhooks()
     privacy: Privacy = Privacy()
     models: Models = Models()
     log: Log = Log()
