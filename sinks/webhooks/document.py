@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, get_args
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from schemas.outputs import Severity
 from schemas.strict_yaml import DocumentError, Form
@@ -33,7 +33,7 @@ class Filter(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     change those of these funders alone.
     """
 
-    types: list[Type] = list(ALERT_TYPES)
+    types: list[Type] = field(default_factory=lambda: list(ALERT_TYPES))
     severity: Severity = "info"
     kinds: list[Text] = []
     segments: list[Text] = []
