@@ -32,9 +32,8 @@ def test_alerts_reach_the_endpoint_through_kills_and_failures(
     prefix = f"t{uuid.uuid4().hex[:8]}."
     settings = Settings(kafka=Kafka(bootstrap_servers=kafka.bootstrap_servers, topic_prefix=prefix))
     topic = topic_name(settings, topics.ALERTS)
-    for future in (
-        AdminClient(admin_config(settings)).create_topics([NewTopic(topic, 2, 1)]).values()
-    ):
+    admin = AdminClient(admin_config(settings))
+    for future in admin.create_topics([NewTopic(topic, 2, 1)]).values():
         future.result(20)
     producer = Producer(producer_config(settings))
 
