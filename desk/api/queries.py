@@ -109,7 +109,7 @@ def merchants(
 
 def merchant_exists(engine: Engine, scope: Scope, merchant_id: str) -> bool:
     """Whether the viewer may see the merchant, and anything is stored of it."""
-    tables = ("merchants_latest", "lines_latest", "alerts")
+    tables = ("merchants_latest", "lines_latest", "alerts", "events")
     parts = " UNION ALL ".join(
         f"(SELECT 1 AS one FROM {table} WHERE merchant_id = {{merchant_id:String}}"  # noqa: S608 - constants
         f" AND {scope.where()} LIMIT 1)"
