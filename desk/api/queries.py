@@ -57,13 +57,21 @@ def page_of(
     order: tuple[str, str],
     limit: int,
     cursor: str | None,
+    keys_first: bool = False,
 ) -> tuple[list[Any], str | None]:
-    """One page of a table or view by falling time and id, and the cursor of the next page."""
+    """One page of a table or view by falling time and id, and the cursor of the next page.
+
+    ``keys_first`` finds the keys of the page before its rows: quicker where the conditions leave
+    most of a large table, whose wide columns would all be read.
+    """
     time, key = order
     texts, params = zip(*conditions, _before(time, key, cursor), strict=True)
+    where = " AND ".join(texts)
+    page = f"ORDER BY {time} DESC, {key} DESC LIMIT {limit + 1}"
+    if keys_first:
+        where = f"({time}, {key}) IN (SELECT {time}, {key} FROM {source} WHERE {where} {page})"  # noqa: S608 - constants
     found = engine.query(
-        f"SELECT {columns_of(struct)} FROM {source} WHERE {' AND '.join(texts)}"  # noqa: S608 - constants
-        f" ORDER BY {time} DESC, {key} DESC LIMIT {limit + 1}",
+        f"SELECT {columns_of(struct)} FROM {source} WHERE {where} {page}",  # noqa: S608 - as above
         {name: value for each in params for name, value in each.items()},
     )
     items = records(struct, found[:limit])
@@ -206,7 +214,8 @@ def proposals(engine: Engine, scope: Scope) -> list[LimitChange]:
     rows = engine.query(
         f"SELECT {columns_of(LimitChange)} FROM limit_changes"  # noqa: S608 - constants
         f" WHERE state = 'proposed' AND {scope.where()} AND (line_id, limit_changes.version) IN"
-        " (SELECT line_id, max(version) FROM limit_changes GROUP BY line_id)"
+        " (SELECT line_id, max(version) FROM limit_changes WHERE line_id IN"
+        " (SELECT line_id FROM limit_changes WHERE state = 'proposed') GROUP BY line_id)"
         f" ORDER BY limit_changes.decided_at DESC, decision_id LIMIT 1 BY decision_id"
         f" LIMIT {LIMIT_MAX}",
         scope.params,
@@ -297,13 +306,10 @@ def audit(
 
 def freshness(engine: Engine) -> tuple[int | None, int | None]:
     """Event time of the latest assessment and Kafka time of the latest output stored (ms)."""
-    rows = engine.query(
-        "SELECT max(toUnixTimestamp64Milli(as_of)) AS event_ms, max(kafka_timestamp_ms) AS kafka_ms"
-        " FROM assessments"
-    )
+    rows = engine.query("SELECT max(toUnixTimestamp64Milli(as_of)) AS ms FROM merchants_latest")
     kafka = engine.query(
-        "SELECT max(ms) AS ms FROM (SELECT max(kafka_timestamp_ms) AS ms FROM alerts UNION ALL"
+        "SELECT max(ms) AS ms FROM (SELECT max(kafka_timestamp_ms) AS ms FROM assessments UNION ALL"
+        " SELECT max(kafka_timestamp_ms) AS ms FROM alerts UNION ALL"
         " SELECT max(kafka_timestamp_ms) AS ms FROM limit_changes)"
     )
-    stored = max(int(rows[0]["kafka_ms"] or 0), int(kafka[0]["ms"] or 0))
-    return int(rows[0]["event_ms"] or 0) or None, stored or None
+    return int(rows[0]["ms"] or 0) or None, int(kafka[0]["ms"] or 0) or None

@@ -90,6 +90,7 @@ def _alerts(desk: Desk, request: Request, query: AlertsQuery) -> AlertPage:
         order=("opened_at", "alert_id"),
         limit=query.limit,
         cursor=query.cursor,
+        keys_first=query.state in ("any", "closed") and query.merchant_id is None,
     )
     return AlertPage(items=items, next_cursor=cursor)
 
