@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from desk.access import Guard
 from desk.admission import Admission, Rules
 from desk.alerting import Kinds
+from desk.api import routes as api
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
@@ -101,6 +102,7 @@ def create_app(
             *system.routes(desk),
             *audit.routes(desk),
             *unmask.routes(desk),
+            *api.routes(desk),
             *account.routes(desk, admission, one_time, OWNER),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
@@ -122,7 +124,9 @@ def _handlers(desk: Desk) -> dict[type[Exception], Callable[[Request, Exception]
 
     def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return desk.problem(request, error.status_code)
+        answer = desk.problem(request, error.status_code)
+        answer.headers.update(error.headers or {})
+        return answer
 
     def unavailable(request: Request, error: Exception) -> Response:
         log.warning("desk_cannot_answer", extra={"error": str(error)})

@@ -144,6 +144,12 @@ class Desk(_Section):
     backtests_folder: Path | None = None
 
 
+class Webhooks(_Section):
+    """The file of endpoints that ``tideline webhooks`` delivers to, see docs/webhooks.md."""
+
+    file: Path | None = None
+
+
 class Privacy(_Section):
     """The key of the counterparties' pseudonyms: a file of at least 32 bytes."""
 
@@ -178,6 +184,7 @@ class Settings(BaseSettings):
     clickhouse: ClickHouse = ClickHouse()
     metrics: MetricsEndpoint = MetricsEndpoint()
     desk: Desk = Desk()
+    webhooks: Webhooks = Webhooks()
     privacy: Privacy = Privacy()
     models: Models = Models()
     log: Log = Log()
