@@ -1,7 +1,6 @@
 """One demo, one browser and one login of each person for all tests of the folder."""
 
 import importlib.util
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -149,7 +148,7 @@ def filled(earlier: "RunningDemo", new_alerts: "Arrival") -> "RunningDemo":
 
 @pytest.fixture(scope="session")
 def funded(filled: "RunningDemo", open_as: Open) -> "RunningDemo":
-    """The demo under a policy with funders and approvals, which two people published at the desk."""
+    """The demo under a policy with funders and approvals, published at the desk by two people."""
     from tests.browser import lending
     from tests.browser.watching import DESKTOP, Look
 
@@ -169,7 +168,9 @@ def waiting(funded: "RunningDemo", open_as: Open) -> list["Line"]:
     proposed = lending.lines(funded)[:2]
     page = open_as("mei", Look(DESKTOP, "en", "light")).page
     for line in proposed:
-        lending.propose_limit(page, line, line.limit_minor // 1000 * 1200, "New shop, larger orders")
+        lending.propose_limit(
+            page, line, line.limit_minor // 1000 * 1200, "New shop, larger orders"
+        )
     return proposed
 
 

@@ -37,7 +37,7 @@ class RunningDemo:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.browser.host"],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            env=_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -108,6 +108,12 @@ class RunningDemo:
         """Sum of the samples of a role's metric that have these labels."""
         self.tell(do="total", role=role, metric=metric, labels=labels)
         return float(self.done())
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment without settings of its own: the demo brings those it needs."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("TIDELINE_")}
+    return kept | {"PYTHONPATH": str(ROOT)}
 
 
 def until(look: Callable[[], Any], what: str, wait_s: float = WAIT_S) -> Any:
