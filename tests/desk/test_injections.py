@@ -1,7 +1,6 @@
 """Injections in every path, query, form, body and header of every route, and in what is stored."""
 
 import json
-import re
 from html.parser import HTMLParser
 
 import pytest
@@ -23,9 +22,9 @@ ATTACKS = [
     '"><img src=x onerror=alert(7)>',
     "'><svg/onload=alert(7)>",
     "javascript:alert(7)",
-    "{{ 7 * 191 }}",
+    "{{ 123456 * 1000001 }}",
     "{% for x in ().__class__.__base__.__subclasses__() %}{% endfor %}",
-    "${7*191}",
+    "${123456*1000001}",
     "' OR 1=1 --",
     "\\' OR 1=1 --",
     "1; DROP TABLE alerts",
@@ -85,7 +84,7 @@ def assert_harmless(answer: Answer, what: object) -> None:
     assert_safe(answer)
     text = answer.text
     assert "root:x:0" not in text and "DB::Exception" not in text and "Traceback" not in text, what
-    assert "1337" not in re.sub(r"[\w-]*1337[\w-]*", "", text), what
+    assert "123456123456" not in text, what
     location = answer.header("location")
     assert not location or (location.startswith("/") and location[1:2] not in ("/", "\\")), what
     if answer.header("content-type").startswith("text/html"):
