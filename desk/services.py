@@ -12,11 +12,15 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from desk import i18n, present
+from desk.alerting import Kinds, kind_text
+from desk.api.problems import is_api, problem_answer
 from desk.commanding import Commanding
 from desk.identity import Permission, Viewer
+from desk.live import Live
 from desk.navigation import navigation
 from desk.ports import Engine
 from desk.present import Labels
+from desk.preview import Previewer, no_previewer
 from desk.scope import Scope, scope_of
 from desk.unmasking import Grants
 
@@ -40,13 +44,18 @@ class Desk:
         commands: Commanding,
         *,
         labels: Labels,
+        kinds: Kinds,
+        previewer: Previewer = no_previewer,
         clock: Callable[[], float],
     ) -> None:
         self.engine = engine
         self.commands = commands
         self.labels = labels
+        self.previewer = previewer
         self.grants = Grants(clock)
+        self.kinds = kinds
         self._clock = clock
+        self.live = Live(engine, self.now_ms)
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -104,6 +113,11 @@ class Desk:
         header = request.headers.get("accept-language", "")
         return i18n.chosen(request.cookies.get(LANGUAGE_COOKIE), header)
 
+    def kind_text(self, request: Request, kind: str) -> str:
+        """The name of a kind of alert in the language of this request."""
+        language = self.language(request)
+        return kind_text(kind, self.kinds, language, i18n.translator(language))
+
     # --- time --------------------------------------------------------------------------------
 
     def now_ms(self) -> int:
@@ -126,9 +140,11 @@ class Desk:
     def render(self, request: Request, template: str, **values: Any) -> str:
         """A template as text. It finds ``t``, ``viewer``, ``csrf``, ``made_ms`` and ``values``."""
         language = self.language(request)
+        t = i18n.translator(language)
         theme = request.cookies.get(THEME_COOKIE, "")
         return self._templates.get_template(template).render(
-            t=i18n.translator(language),
+            t=t,
+            kind=lambda code: kind_text(code, self.kinds, language, t),
             language=language,
             language_tag=i18n.TAGS[language],
             languages=i18n.NAMES,
@@ -137,6 +153,7 @@ class Desk:
             navigation=navigation,
             csrf=getattr(request.state, "csrf", ""),
             path_now=request.scope["path"],
+            address_now=_address(request),
             made_ms=self.now_ms(),
             **values,
         )
@@ -146,8 +163,13 @@ class Desk:
         return HTMLResponse(self.render(request, template, **values), status)
 
     def problem(self, request: Request, status: int, detail: str | None = None) -> Response:
-        """A page that says what is wrong and what to do; ``detail`` is English text."""
+        """A page that says what is wrong and what to do; ``detail`` is English text.
+
+        The API gets problem details in JSON instead.
+        """
         title, advice = PROBLEMS.get(status, PROBLEMS[500])
+        if is_api(request):
+            return problem_answer(request, status, detail or advice)
         return self.page(
             request, "problem.html", status, problem=title, advice=advice, detail=detail
         )
@@ -178,6 +200,12 @@ class Desk:
         return Route(path, guarded, methods=list(methods))
 
 
+def _address(request: Request) -> str:
+    """The page's own address with its query, to come back to."""
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")
+
+
 PROBLEMS: dict[int, tuple[str, str]] = {
     400: ("That cannot be done", "Something in the request is missing or wrong."),
     401: (
@@ -188,6 +216,7 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     403: ("Not allowed", "Your role does not allow this, or the merchant is not yours to see."),
     404: ("Nothing here", "There is no such page, or nothing is stored of this merchant."),
     405: ("Not allowed", "The desk takes no such request here."),
+    409: ("Too late", "Somebody or something else was faster; nothing was sent."),
     413: ("Too large", "The request is larger than the desk takes."),
     421: (
         "Not under this name",
