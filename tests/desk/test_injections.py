@@ -10,7 +10,17 @@ from starlette.applications import Starlette
 
 from desk.admission import COOKIE
 from schemas import topics
-from tests.desk.attacked import CHANGES, READS, ROUTES, VALID, app, assert_safe, filled, named
+from tests.desk.attacked import (
+    CHANGES,
+    DESIGNED,
+    READS,
+    ROUTES,
+    VALID,
+    app,
+    assert_safe,
+    filled,
+    named,
+)
 from tests.desk.conftest import Sent
 from tests.desk.surface import Answer, Browser, Target, described, names
 
@@ -78,9 +88,9 @@ class Script(HTMLParser):
                 self.foreign.append(f"{tag} {name}={value[:80]}")
 
 
-def assert_harmless(answer: Answer, what: object) -> None:
+def assert_harmless(answer: Answer, what: object, path: str = "") -> None:
     """No data of the machine, no unhandled error, nothing that would run."""
-    assert answer.status < 500, what
+    assert answer.status < 500 or (answer.status, path) in DESIGNED, what
     assert_safe(answer)
     text = answer.text
     assert "root:x:0" not in text and "DB::Exception" not in text and "Traceback" not in text, what
@@ -142,7 +152,7 @@ def test_an_injection_anywhere_gives_neither_data_nor_an_error(
             )
         except UnicodeEncodeError:
             return  # cannot be written into a request at all
-        assert_harmless(answer, (where[:200], query, form))
+        assert_harmless(answer, (where[:200], query, form), target.path)
 
     attacked()
     for sent in outbox.of(topics.COMMANDS):
@@ -222,7 +232,7 @@ def test_a_hostile_body_is_refused(omar: Browser, outbox: Sent, target: Target) 
             answer = omar.ask(
                 target.method, target.at(VALID), body=body, headers={"content-type": kind}
             )
-            assert_harmless(answer, (body[:80], kind))
+            assert_harmless(answer, (body[:80], kind), target.path)
     assert outbox.of(topics.COMMANDS) == []
 
 
