@@ -202,8 +202,9 @@ class Desk:
 
 def _address(request: Request) -> str:
     """The page's own address with its query, to come back to."""
-    query = request.url.query
-    return request.url.path + (f"?{query}" if query else "")
+    # Not of request.url: that is put together with the header Host, which may be anything.
+    query = request.scope["query_string"].decode("latin-1")
+    return request.scope["path"] + (f"?{query}" if query else "")
 
 
 PROBLEMS: dict[int, tuple[str, str]] = {
