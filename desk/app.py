@@ -12,30 +12,34 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from desk.access import COOKIE, Guard
+from desk.access import Guard
+from desk.admission import Admission, Rules
 from desk.alerting import Kinds
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
-from desk.pages import account, alert, live, merchant, models, queue
+from desk.pages import account, alert, live, merchant, models, queue, unmask
 from desk.ports import Engine, Outbox
 from desk.present import Labels
 from desk.queue_view import Workday
 from desk.services import HERE, Desk
-from desk.sessions import OneTimeToken, Sessions
+from desk.sessions import OneTimeToken
 from ops.errors import TidelineError
 
 log = logging.getLogger(__name__)
 
 OWNER = Viewer("desk", "approver")
 """Who holds the address that the desk prints at its start."""
+LOCAL = Rules()
+"""A desk on its own machine that knows nobody but the owner."""
 
 
 def create_app(
     engine: Engine,
     outbox: Outbox,
     *,
-    token: str,
+    token: str | None,
+    rules: Rules = LOCAL,
     labels: Labels | None = None,
     kinds: Kinds | None = None,
     workday: Workday | None = None,
@@ -43,28 +47,30 @@ def create_app(
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
 
-    ``token`` opens the first session at ``/login?token=…`` and is spent by that. ``labels`` says
-    how features are shown; one that it lacks is shown by its name. ``kinds``
-    says the same of kinds of alert, ``workday`` what the queue is cut at. ``clock`` is wall-clock
-    seconds. Before the server waits for open connections, ``app.state.live.close()`` ends those of
-    viewers who follow.
+    ``token`` opens the first session at ``/login?token=…`` and is spent by that; None opens none.
+    ``rules`` say who else may come in. ``labels`` says how features are shown, ``kinds`` how kinds
+    of alert are; what they lack is shown by its name. ``workday`` is what the queue is cut at.
+    ``clock`` is wall-clock seconds. Before the server waits for open connections,
+    ``app.state.live.close()`` ends those of viewers who follow.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
     desk = Desk(engine, commands, labels=labels or {}, kinds=kinds or {}, clock=clock)
-    sessions = Sessions()
+    admission = Admission(rules, wall_clock=clock)
+    one_time = OneTimeToken(token)
     app = Starlette(
         routes=[
             *queue.routes(desk, workday or Workday()),
             *alert.routes(desk),
-            *live.routes(desk, lambda request: sessions.holds(request.cookies.get(COOKIE))),
+            *live.routes(desk, admission.sessions.lives),
             *merchant.routes(desk),
             *models.routes(desk),
-            *account.routes(desk, sessions, OneTimeToken(token), OWNER),
+            *unmask.routes(desk),
+            *account.routes(desk, admission, one_time, OWNER),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[
-            Middleware(Guard, sessions=sessions, by_token=lambda _token: None, refuse=desk.problem)
+            Middleware(Guard, admission=admission, refuse=account.refusal(desk, admission))
         ],
         exception_handlers=_handlers(desk),
     )

@@ -20,6 +20,7 @@ from desk.navigation import navigation
 from desk.ports import Engine
 from desk.present import Labels
 from desk.scope import Scope, scope_of
+from desk.unmasking import Grants
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Desk:
         self.commands = commands
         self.labels = labels
         self.kinds = kinds
+        self.grants = Grants(clock)
         self._clock = clock
         self.live = Live(engine, self.now_ms)
         self._templates = Environment(
@@ -79,6 +81,28 @@ class Desk:
     def scope(self, request: Request) -> Scope:
         """Which merchants this request may see. Every query of merchants' data takes it."""
         return scope_of(self.viewer(request))
+
+    def may_see_unmasked(self, request: Request, merchant_id: str) -> bool:
+        """Whether this request may show a merchant's personal data, which ``/unmask`` grants.
+
+        Each look is written to the audit log before this returns true, once a request. An API
+        token never sees them. Raises ``desk.outbox.OutboxUnavailable``.
+        """
+        session_id: str | None = getattr(request.state, "session_id", None)
+        viewer = self.viewer(request)
+        if session_id is None or not viewer.may("unmask"):
+            return False
+        grant = self.grants.of(session_id, merchant_id)
+        if grant is None:
+            return False
+        looked: set[str] = getattr(request.state, "looked", set())
+        if merchant_id not in looked:
+            path = request.scope["path"]
+            self.commands.audit(
+                viewer, "unmask", merchant_id, reason=grant.reason, detail=f"look {path}"
+            )
+            request.state.looked = looked | {merchant_id}
+        return True
 
     def language(self, request: Request) -> i18n.Language:
         """The language of this request."""
@@ -119,7 +143,7 @@ class Desk:
             viewer=getattr(request.state, "viewer", None),
             navigation=navigation,
             csrf=getattr(request.state, "csrf", ""),
-            path_now=request.url.path,
+            path_now=request.scope["path"],
             address_now=_address(request),
             made_ms=self.now_ms(),
             **values,
@@ -153,18 +177,21 @@ class Desk:
             viewer: Viewer | None = getattr(request.state, "viewer", None)
             if permission is not None and (viewer is None or not viewer.may(permission)):
                 if viewer is not None:
-                    self.commands.audit(viewer, "denied", request.url.path, detail=permission)
+                    self.commands.audit(viewer, "denied", request.scope["path"], detail=permission)
                 return self.problem(request, 403)
             return handler(request)
 
         guarded.__name__ = getattr(handler, "__name__", "handler")
+        guarded.permission = permission  # type: ignore[attr-defined] # for whoever lists the routes
         return Route(path, guarded, methods=list(methods))
 
 
 def _address(request: Request) -> str:
     """The page's own address with its query, to come back to."""
-    query = request.url.query
-    return request.url.path + (f"?{query}" if query else "")
+    if request.method != "GET":
+        return "/"
+    path, query = request.scope["path"], request.scope["query_string"].decode("ascii", "replace")
+    return f"{path}?{query}" if query else path
 
 
 PROBLEMS: dict[int, tuple[str, str]] = {
@@ -179,6 +206,11 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     405: ("Not allowed", "The desk takes no such request here."),
     409: ("Too late", "Somebody or something else was faster; nothing was sent."),
     413: ("Too large", "The request is larger than the desk takes."),
+    421: (
+        "Not under this name",
+        "The desk does not answer to the host name in the address. Its operator can add it to "
+        "TIDELINE_DESK__ALLOWED_HOSTS.",
+    ),
     429: ("Too many requests", "Please wait a minute and try again."),
     500: ("Something went wrong", "Please try again; the cause is in the desk's log."),
     503: (

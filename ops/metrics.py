@@ -83,6 +83,11 @@ class Metrics:
         )
         self.limit_changes = counter("limit_changes_total", "Limit changes.", "action")
 
+        # Desk
+        self.users_file_refused = counter(
+            "desk_users_file_refused_total", "Changes of the users file refused; the old one stays."
+        )
+
         # Time
         self.consumer_lag = gauge(
             "consumer_lag_records", "Records not yet consumed.", "group", "topic", "partition"

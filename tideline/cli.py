@@ -17,6 +17,7 @@ from tideline.commands import (
     rules,
     schema,
     topics,
+    users,
 )
 from tideline.commands.backtest import backtest
 from tideline.commands.bench import bench
@@ -75,6 +76,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(features.app, name="features")
 app.add_typer(rules.app, name="rules")
 app.add_typer(products.app, name="products")
+app.add_typer(users.app, name="users")
 
 
 def main() -> None:

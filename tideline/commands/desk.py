@@ -1,6 +1,5 @@
 """``desk``: the risk desk's web application over ClickHouse and Kafka."""
 
-import secrets
 import socket
 import threading
 from typing import Any
@@ -11,9 +10,11 @@ from desk.live import Live
 from detectors.rule_loading import load_rules
 from features.catalogue import CATALOGUE
 from ops.errors import ConfigurationError
+from ops.metrics import Metrics
 from ops.settings import Settings, load_settings
 from streams.artifacts import builtin_rules
 from tideline.console import console
+from tideline.desk_rules import address_of, one_time_token, rules_of
 from tideline.service import service
 
 
@@ -31,13 +32,13 @@ class DeskServer(uvicorn.Server):
 
 
 def desk() -> None:
-    """Serve the desk; prints an address with a one-time login."""
+    """Serve the desk; prints its address, with a one-time login where there is no users file."""
     from sinks.engine import open_engine
 
     settings = load_settings()
     with service(settings, "desk") as process:
         engine = open_engine(settings.clickhouse)
-        server, address = desk_server(settings, engine)
+        server, address = desk_server(settings, engine, process.metrics)
         console.print(f"desk: {address}", soft_wrap=True, highlight=False)
         process.health.ready("desk", True, "")
         serving = threading.Thread(target=server.run, name="desk")
@@ -49,8 +50,11 @@ def desk() -> None:
         engine.close()
 
 
-def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
-    """A server on the configured port (0 = a free one) and its address with the login token."""
+def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvicorn.Server, str]:
+    """A server on the configured port (0 = a free one) and its address to log in at.
+
+    Raises ``ConfigurationError`` where nobody should be served like that.
+    """
     from desk.alerting import KindLabel
     from desk.app import create_app
     from desk.capacity import CapacityError
@@ -58,10 +62,12 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
     from desk.present import Label
     from desk.queue_view import Workday
 
-    token = secrets.token_urlsafe(24)
+    rules, token = rules_of(settings, metrics), one_time_token(settings)
     labels = {f.name: Label(f.label, f.label_zh, f.unit, f.family) for f in CATALOGUE}
-    rules = load_rules(builtin_rules()).rules
-    kinds = {rule.kind: KindLabel(rule.label.en, rule.label.zh) for rule in rules}
+    kinds = {
+        rule.kind: KindLabel(rule.label.en, rule.label.zh)
+        for rule in load_rules(builtin_rules()).rules
+    }
     given = settings.desk
     workday = Workday(given.hours_per_day, given.base_currency, given.rates)
     try:
@@ -72,6 +78,7 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
         engine,
         KafkaOutbox(settings),
         token=token,
+        rules=rules,
         labels=labels,
         kinds=kinds,
         workday=workday,
@@ -92,7 +99,8 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=3,
+        # Whoever asks could write these headers: a forged address would have a rate of its own.
+        proxy_headers=False,
+        server_header=False,
     )
-    return DeskServer(
-        config, app.state.live
-    ), f"http://{settings.desk.host}:{port}/login?token={token}"
+    return DeskServer(config, app.state.live), address_of(settings, port, token)
