@@ -35,6 +35,7 @@ make privacy_key privacy_key
 make model_signing_key signing_key
 make model_trusted_keys trusted_keys
 make clickhouse_password password
+make clickhouse_reader_password password
 make grafana_password password
 make alert_webhook_url webhook
 make desk_users desk_users

@@ -38,7 +38,7 @@ HEADERS = {
     ),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
@@ -125,6 +125,7 @@ class Guard:
         if session is not None:
             state["viewer"] = session.viewer
             state["csrf"] = session.csrf
+            state["session"] = session
             state["session_id"] = session.session_id
             answer.session = session
             return None

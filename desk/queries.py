@@ -118,25 +118,3 @@ def merchant_alerts(engine: Engine, scope: Scope, merchant_id: str) -> list[Row]
         f" AND {scope.where()} ORDER BY version DESC LIMIT 1 BY alert_id",
         {"merchant_id": merchant_id, **scope.params},
     )
-
-
-def merchant_changes(engine: Engine, scope: Scope, merchant_id: str) -> list[Row]:
-    """Limit changes of a merchant's lines, the latest first."""
-    return engine.query(
-        f"SELECT {_CHANGE} FROM limit_changes"  # noqa: S608 - constants
-        f" WHERE merchant_id = {{merchant_id:String}} AND {scope.where()}"
-        f" ORDER BY decided_at DESC, version DESC LIMIT {HISTORY_MAX}",
-        {"merchant_id": merchant_id, **scope.params},
-    )
-
-
-def current_lines(changes: list[Row]) -> list[Row]:
-    """The latest change of each line that moved its limit, from a merchant's changes."""
-    latest: dict[str, Row] = {}
-    for row in changes:
-        if row["state"] != "sent":
-            continue
-        held = latest.get(row["line_id"])
-        if held is None or row["version"] > held["version"]:
-            latest[row["line_id"]] = row
-    return [latest[line_id] for line_id in sorted(latest)]

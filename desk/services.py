@@ -13,12 +13,14 @@ from starlette.routing import Route
 
 from desk import i18n, present
 from desk.alerting import Kinds, kind_text
+from desk.api.problems import is_api, problem_answer
 from desk.commanding import Commanding
 from desk.identity import Permission, Viewer
 from desk.live import Live
 from desk.navigation import navigation
 from desk.ports import Engine
 from desk.present import Labels
+from desk.preview import Previewer, no_previewer
 from desk.scope import Scope, scope_of
 from desk.unmasking import Grants
 
@@ -43,13 +45,15 @@ class Desk:
         *,
         labels: Labels,
         kinds: Kinds,
+        previewer: Previewer = no_previewer,
         clock: Callable[[], float],
     ) -> None:
         self.engine = engine
         self.commands = commands
         self.labels = labels
-        self.kinds = kinds
+        self.previewer = previewer
         self.grants = Grants(clock)
+        self.kinds = kinds
         self._clock = clock
         self.live = Live(engine, self.now_ms)
         self._templates = Environment(
@@ -109,6 +113,11 @@ class Desk:
         header = request.headers.get("accept-language", "")
         return i18n.chosen(request.cookies.get(LANGUAGE_COOKIE), header)
 
+    def kind_text(self, request: Request, kind: str) -> str:
+        """The name of a kind of alert in the language of this request."""
+        language = self.language(request)
+        return kind_text(kind, self.kinds, language, i18n.translator(language))
+
     # --- time --------------------------------------------------------------------------------
 
     def now_ms(self) -> int:
@@ -154,8 +163,13 @@ class Desk:
         return HTMLResponse(self.render(request, template, **values), status)
 
     def problem(self, request: Request, status: int, detail: str | None = None) -> Response:
-        """A page that says what is wrong and what to do; ``detail`` is English text."""
+        """A page that says what is wrong and what to do; ``detail`` is English text.
+
+        The API gets problem details in JSON instead.
+        """
         title, advice = PROBLEMS.get(status, PROBLEMS[500])
+        if is_api(request):
+            return problem_answer(request, status, detail or advice)
         return self.page(
             request, "problem.html", status, problem=title, advice=advice, detail=detail
         )
@@ -188,10 +202,8 @@ class Desk:
 
 def _address(request: Request) -> str:
     """The page's own address with its query, to come back to."""
-    if request.method != "GET":
-        return "/"
-    path, query = request.scope["path"], request.scope["query_string"].decode("ascii", "replace")
-    return f"{path}?{query}" if query else path
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")
 
 
 PROBLEMS: dict[int, tuple[str, str]] = {

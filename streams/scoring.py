@@ -242,7 +242,7 @@ class Scoring:
                 ledger.update_profile(line)
                 if line.type != "credit.applied":
                     return
-                self._limits.apply(slot, ledger, line)
+                self._limits.apply(slot, ledger, line, due.vector)
             elif trigger == _LENDING:
                 if line.type in ("limit.acknowledged", "limit.rejected"):
                     self._settle()  # in log order: others may want the same budget

@@ -1,8 +1,8 @@
 -- The log line by line: an event is a row, at its position (partition, offset, line). A field that the
 -- line has not is empty or null, and `body` is the line as it stands. What concerns no single merchant
 -- stands in every partition of the log and is stored from partition 0 alone; a lease of a budget stands
--- in one and is stored from it; clock ticks are left out. Rows go 400 days after they were written to
--- the log, which itself is kept for 90: time to take a year's back-up, and a full season to look at.
+-- in one and is stored from it; clock ticks are left out. Rows go 400 days after they were stored, where
+-- the log itself is kept for 90: a year and a month, so that a day can be looked at beside the last year's.
 CREATE TABLE IF NOT EXISTS events
 (
     merchant_id String CODEC(ZSTD(1)),
@@ -29,13 +29,14 @@ CREATE TABLE IF NOT EXISTS events
     line UInt32 COMMENT 'place within the record, from 1' CODEC(Delta, ZSTD(1)),
     kafka_timestamp_ms Int64 CODEC(Delta, ZSTD(1)),
     kafka_timestamp DateTime64(3, 'UTC') ALIAS fromUnixTimestamp64Milli(kafka_timestamp_ms, 'UTC'),
+    stored_at DateTime('UTC') DEFAULT now() CODEC(Delta, ZSTD(1)),
     INDEX by_offset kafka_offset TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 PRIMARY KEY (merchant_id, occurred_at)
 ORDER BY (merchant_id, occurred_at, kafka_topic, kafka_partition, kafka_offset, line)
-TTL toDateTime(intDiv(kafka_timestamp_ms, 1000), 'UTC') + INTERVAL 400 DAY
+TTL stored_at + INTERVAL 400 DAY
 SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
@@ -171,7 +172,7 @@ CREATE TABLE IF NOT EXISTS daily_sums
 ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(day)
 ORDER BY (merchant_id, day, currency)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS daily_sums_from_events TO daily_sums AS

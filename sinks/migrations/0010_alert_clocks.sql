@@ -14,6 +14,7 @@ ALTER TABLE alerts ADD COLUMN IF NOT EXISTS
 ALTER TABLE alerts ADD COLUMN IF NOT EXISTS
     note Nullable(String) CODEC(ZSTD(1)) AFTER headroom_minor;
 
+-- What is kept by a view has the same columns.
 ALTER TABLE alerts_latest ADD COLUMN IF NOT EXISTS
     acknowledge_by Nullable(DateTime64(3, 'UTC')) AFTER rules_version;
 ALTER TABLE alerts_latest ADD COLUMN IF NOT EXISTS

@@ -10,10 +10,8 @@ from desk import i18n, present
 from desk.services import HERE
 from schemas.outputs import Reason
 from sinks.embedded import EmbeddedEngine
-from tests.desk.conftest import LABELS, Store
+from tests.desk.conftest import Store
 from tests.sinks.outputs import (
-    DAY_MS,
-    START_MS,
     alert,
     assessment,
     learner_report,
@@ -46,6 +44,7 @@ class Page(HTMLParser):
         self.loads: list[str] = []
         self.scripts: list[str] = []
         self.tags: list[str] = []
+        self.inputs: dict[str, str] = {}
         self.csrf = ""
         self.feed(html)
         self.text = re.sub(r"\s+", " ", " ".join(self.words))
@@ -55,6 +54,8 @@ class Page(HTMLParser):
         given = dict(attrs)
         if tag == "script":
             self.scripts.append(given.get("src") or "")
+        if tag == "input":
+            self.inputs[given.get("name") or ""] = given.get("value") or ""
         if given.get("name") == "csrf":
             self.csrf = given.get("value") or ""
         loading = ("src", "href", "action", "data", "formaction", "hx-get", "hx-post")
@@ -93,69 +94,6 @@ def test_as_of_times_are_shown(analyst: TestClient, store: Store) -> None:
     text = page(analyst, "/").text
     assert "Events up to 2023-11-15 14:13 UTC" in text
     assert "Page of 2025-10-09 08:53 UTC" in text
-
-
-def test_a_merchant_page_has_features_reasons_alerts_and_limits(
-    analyst: TestClient, store: Store
-) -> None:
-    features = {
-        "refund_share_28d": 0.125,
-        "turnover_28d_minor": 1_250_050.0,
-        "days_since_sale": 9.5,
-        "new_feature": None,
-    }
-    store(
-        assessment(1, merchant_id="m", band="B", as_of=START_MS, probability_of_default=0.5),
-        assessment(
-            2,
-            merchant_id="m",
-            band="D",
-            as_of=START_MS + DAY_MS,
-            probability_of_default=0.25,
-            features=features,
-            reasons=[
-                Reason(
-                    code="sales",
-                    text="Sales fell",
-                    feature="turnover_28d_minor",
-                    value=1_250_050.0,
-                    usual=4e6,
-                    contribution=1.5,
-                )
-            ],
-        ),
-        alert(3, merchant_id="m"),
-        alert(3, merchant_id="m", version=2, state="closed", outcome="false_alarm"),
-        limit_change(4, merchant_id="m", line_id="l", version=1, new_limit_minor=3_000_000),
-        limit_change(5, merchant_id="m", line_id="l", version=2, new_limit_minor=7_700_000),
-        assessment(6, merchant_id="other", features={"days_since_sale": 77.0}),
-    )
-    text = page(analyst, "/merchants/m").text
-    assert "D risk band" in text and "25.0 % probability of default, 90 days" in text
-    assert "Sales fell 12,500.50 CNY 40,000.00 CNY +1.5" in text
-    assert "Sales of the last 28 days 近28天净销售额 turnover_28d_minor 12,500.50 CNY" in text
-    assert "Days since the last sale 距上次成交天数 days_since_sale 9.5 days" in text
-    assert "Refunds Refunded share of sales 近28天退款率 refund_share_28d 12.5 %" in text
-    assert "Others New feature new_feature not available" in text
-    assert "Closed False alarm" in text and text.count("Sales collapse") == 0
-    assert "77,000.00 CNY limit of flex-90" in text
-    assert "50.0 %" in text, "the earlier assessment stands in the history"
-    assert "77 days" not in text
-
-
-def test_features_of_a_family_stand_together_and_those_left_out_are_counted(
-    analyst: TestClient, store: Store
-) -> None:
-    store(assessment(1, merchant_id="m", features={"days_since_sale": 1.0, "other": 2.0}))
-    text = page(analyst, "/merchants/m").text
-    assert "1 of 3 are available; the others lack their feed or their history" in text
-    assert "Refunded share of sales" not in text
-    known = {"names": list(LABELS), "vector": [0.1, 5.0, 2.0]}
-    families = present.features(known, LABELS, "CNY")
-    assert [(f, [m.name for m in members]) for f, members in families] == [
-        ("Sales", ["turnover_28d_minor", "days_since_sale"]),
-        ("Refunds", ["refund_share_28d"]),
-    ]
 
 
 def test_an_unknown_merchant_is_a_page_that_says_so(analyst: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""What materialised views keep is right again after whatever broke between a table and its target."""
+"""What materialised views keep is right again after a break between a table and its target."""
 
 from typing import Any
 

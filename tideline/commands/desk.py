@@ -7,13 +7,12 @@ from typing import Any
 import uvicorn
 
 from desk.live import Live
-from detectors.rule_loading import load_rules
-from features.catalogue import CATALOGUE
 from ops.errors import ConfigurationError
 from ops.metrics import Metrics
 from ops.settings import Settings, load_settings
-from streams.artifacts import builtin_rules
+from streams.artifacts import builtin_policy
 from tideline.console import console
+from tideline.desk_policies import PublishedPolicies
 from tideline.desk_rules import address_of, one_time_token, rules_of
 from tideline.service import service
 
@@ -55,19 +54,15 @@ def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvic
 
     Raises ``ConfigurationError`` where nobody should be served like that.
     """
-    from desk.alerting import KindLabel
     from desk.app import create_app
     from desk.capacity import CapacityError
     from desk.outbox import KafkaOutbox
-    from desk.present import Label
     from desk.queue_view import Workday
+    from tideline.desk_preview import LinePreviewer
+    from tideline.desk_words import kinds, labels
+    from tideline.policy_book import Book, PublishedTexts
 
     rules, token = rules_of(settings, metrics), one_time_token(settings)
-    labels = {f.name: Label(f.label, f.label_zh, f.unit, f.family) for f in CATALOGUE}
-    kinds = {
-        rule.kind: KindLabel(rule.label.en, rule.label.zh)
-        for rule in load_rules(builtin_rules()).rules
-    }
     given = settings.desk
     workday = Workday(given.hours_per_day, given.base_currency, given.rates)
     try:
@@ -79,9 +74,12 @@ def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvic
         KafkaOutbox(settings),
         token=token,
         rules=rules,
-        labels=labels,
-        kinds=kinds,
+        labels=labels(),
+        kinds=kinds(),
         workday=workday,
+        previewer=LinePreviewer(builtin_policy(), PublishedPolicies(settings).text),
+        book=Book(PublishedTexts(settings)),
+        backtests_folder=settings.desk.backtests_folder,
     )
     try:
         listener = socket.create_server((settings.desk.host, settings.desk.port))
