@@ -201,9 +201,11 @@ class Desk:
 
 
 def _address(request: Request) -> str:
-    """The page's own address with its query, to come back to."""
-    query = request.url.query
-    return request.url.path + (f"?{query}" if query else "")
+    """The page's own address with its query, to come back to; the queue after a form."""
+    if request.method != "GET":
+        return "/"
+    path, query = request.scope["path"], request.scope["query_string"].decode("ascii", "replace")
+    return f"{path}?{query}" if query else path
 
 
 PROBLEMS: dict[int, tuple[str, str]] = {
