@@ -201,10 +201,12 @@ class Desk:
 
 
 def _address(request: Request) -> str:
-    """The page's own address with its query, to come back to."""
+    """The page's own address with its query, to come back to; the queue after a form."""
     # Not of request.url: that is put together with the header Host, which may be anything.
-    query = request.scope["query_string"].decode("latin-1")
-    return request.scope["path"] + (f"?{query}" if query else "")
+    if request.method != "GET":
+        return "/"
+    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 PROBLEMS: dict[int, tuple[str, str]] = {
