@@ -125,6 +125,7 @@ class Guard:
         if session is not None:
             state["viewer"] = session.viewer
             state["csrf"] = session.csrf
+            state["session"] = session
             state["session_id"] = session.session_id
             answer.session = session
             return None

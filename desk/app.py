@@ -14,13 +14,27 @@ from starlette.staticfiles import StaticFiles
 
 from desk.access import Guard
 from desk.admission import Admission, Rules
+from desk.alerting import Kinds
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
-from desk.pages import account, merchant, merchants, models, queue, unmask
+from desk.pages import (
+    account,
+    alert,
+    audit,
+    live,
+    merchant,
+    merchants,
+    models,
+    queue,
+    scorecard,
+    system,
+    unmask,
+)
 from desk.ports import Engine, Outbox
-from desk.present import Kinds, Labels
+from desk.present import Labels
 from desk.preview import Previewer, no_previewer
+from desk.queue_view import Workday
 from desk.services import HERE, Desk
 from desk.sessions import OneTimeToken
 from ops.errors import TidelineError
@@ -40,29 +54,41 @@ def create_app(
     token: str | None,
     rules: Rules = LOCAL,
     labels: Labels | None = None,
-    clock: Callable[[], float] = time.time,
     kinds: Kinds | None = None,
+    workday: Workday | None = None,
+    clock: Callable[[], float] = time.time,
     previewer: Previewer = no_previewer,
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
 
     ``token`` opens the first session at ``/login?token=…`` and is spent by that; None opens none.
     ``rules`` say who else may come in. ``labels`` says how features are shown; one that it lacks is
-    shown by its name. ``clock`` is wall-clock seconds. ``kinds`` names kinds of alerts;
-    ``previewer`` tells what a command would do.
+    shown by its name. ``kinds`` says the same of kinds of alert, ``workday`` what the queue is cut
+    at, ``previewer`` what a command would do. ``clock`` is wall-clock seconds. Before the server
+    waits for open connections, ``app.state.live.close()`` ends those of viewers who follow.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
     desk = Desk(
-        engine, commands, labels=labels or {}, clock=clock, kinds=kinds, previewer=previewer
+        engine,
+        commands,
+        labels=labels or {},
+        kinds=kinds or {},
+        clock=clock,
+        previewer=previewer,
     )
     admission = Admission(rules, wall_clock=clock)
     one_time = OneTimeToken(token)
-    return Starlette(
+    app = Starlette(
         routes=[
-            *queue.routes(desk),
+            *queue.routes(desk, workday or Workday()),
+            *alert.routes(desk),
+            *live.routes(desk, lambda request: admission.goes_on(request.state.session)),
             *merchants.routes(desk),
             *merchant.routes(desk),
             *models.routes(desk),
+            *scorecard.routes(desk),
+            *system.routes(desk),
+            *audit.routes(desk),
             *unmask.routes(desk),
             *account.routes(desk, admission, one_time, OWNER),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
@@ -73,6 +99,8 @@ def create_app(
         ],
         exception_handlers=_handlers(desk),
     )
+    app.state.live = desk.live
+    return app
 
 
 def _handlers(desk: Desk) -> dict[type[Exception], Callable[[Request, Exception], Response]]:

@@ -135,8 +135,8 @@ class Commanding:
             role=role,
             action=action,
             subject=subject,
-            reason=reason,
-            detail=detail,
+            reason=reason or "",
+            detail=detail or "",
         )
         self._outbox.send(topics.DESK_AUDIT, name, msgspec.json.encode(entry))
 

@@ -16,6 +16,9 @@ class Item(NamedTuple):
 ITEMS = (
     Item("/", "Alerts", "read"),
     Item("/models", "Models", "read"),
+    Item("/system", "System", "read"),
+    Item("/scorecard", "Scorecard", "read"),
+    Item("/audit", "Audit", "read_audit"),
 )
 
 

@@ -30,10 +30,6 @@ class Label(NamedTuple):
 Labels = Mapping[str, Label]
 """By the feature's name, in the order in which features are shown."""
 
-Kinds = Mapping[str, tuple[str, str]]
-"""Names of kinds of alerts in English and Chinese."""
-
-
 _UNITS = {"score": "", "count": ""}
 _OTHER = "others"
 """Family of features that the catalogue at hand does not know."""

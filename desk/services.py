@@ -12,11 +12,13 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from desk import i18n, present
+from desk.alerting import Kinds, kind_text
 from desk.commanding import Commanding
 from desk.identity import Permission, Viewer
+from desk.live import Live
 from desk.navigation import navigation
 from desk.ports import Engine
-from desk.present import Kinds, Labels
+from desk.present import Labels
 from desk.preview import Previewer, no_previewer
 from desk.scope import Scope, scope_of
 from desk.unmasking import Grants
@@ -41,17 +43,18 @@ class Desk:
         commands: Commanding,
         *,
         labels: Labels,
+        kinds: Kinds,
         clock: Callable[[], float],
-        kinds: Kinds | None = None,
         previewer: Previewer = no_previewer,
     ) -> None:
         self.engine = engine
         self.commands = commands
         self.labels = labels
-        self.kinds = kinds or {}
         self.previewer = previewer
         self.grants = Grants(clock)
+        self.kinds = kinds
         self._clock = clock
+        self.live = Live(engine, self.now_ms)
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -111,9 +114,8 @@ class Desk:
 
     def kind_text(self, request: Request, kind: str) -> str:
         """The name of a kind of alert in the language of this request."""
-        text, text_zh = self.kinds.get(kind, ("", ""))
-        shown = text_zh if self.language(request) == "zh" else text
-        return shown or i18n.translator(self.language(request))(present.words(kind))
+        language = self.language(request)
+        return kind_text(kind, self.kinds, language, i18n.translator(language))
 
     # --- time --------------------------------------------------------------------------------
 
@@ -137,9 +139,11 @@ class Desk:
     def render(self, request: Request, template: str, **values: Any) -> str:
         """A template as text. It finds ``t``, ``viewer``, ``csrf``, ``made_ms`` and ``values``."""
         language = self.language(request)
+        t = i18n.translator(language)
         theme = request.cookies.get(THEME_COOKIE, "")
         return self._templates.get_template(template).render(
-            t=i18n.translator(language),
+            t=t,
+            kind=lambda code: kind_text(code, self.kinds, language, t),
             language=language,
             language_tag=i18n.TAGS[language],
             languages=i18n.NAMES,
@@ -148,6 +152,7 @@ class Desk:
             navigation=navigation,
             csrf=getattr(request.state, "csrf", ""),
             path_now=request.scope["path"],
+            address_now=_address(request),
             made_ms=self.now_ms(),
             **values,
         )
@@ -185,7 +190,14 @@ class Desk:
             return handler(request)
 
         guarded.__name__ = getattr(handler, "__name__", "handler")
+        guarded.permission = permission  # type: ignore[attr-defined] # for whoever lists the routes
         return Route(path, guarded, methods=list(methods))
+
+
+def _address(request: Request) -> str:
+    """The page's own address with its query, to come back to."""
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")
 
 
 PROBLEMS: dict[int, tuple[str, str]] = {
@@ -198,6 +210,7 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     403: ("Not allowed", "Your role does not allow this, or the merchant is not yours to see."),
     404: ("Nothing here", "There is no such page, or nothing is stored of this merchant."),
     405: ("Not allowed", "The desk takes no such request here."),
+    409: ("Too late", "Somebody or something else was faster; nothing was sent."),
     413: ("Too large", "The request is larger than the desk takes."),
     421: (
         "Not under this name",

@@ -68,6 +68,19 @@ class Metrics:
         )
         self.assessments = counter("assessments_total", "Assessments by band.", "band")
         self.alerts = counter("alerts_total", "Episodes opened.", "kind", "severity")
+        self.alerts_reopened = counter(
+            "alerts_reopened_total", "Cured episodes that opened again.", "kind"
+        )
+        self.alerts_suppressed = counter(
+            "alerts_suppressed_total",
+            "Assessments at which the policy kept an alert from opening.",
+            "kind",
+        )
+        self.commands_without_target = counter(
+            "alert_commands_without_target_total",
+            "Commands about an alert that is closed or not known, by type.",
+            "type",
+        )
         self.limit_changes = counter("limit_changes_total", "Limit changes.", "action")
 
         # Desk
@@ -452,6 +465,12 @@ class Metrics:
             elif head == "alerts":
                 kind, _, severity = rest.rpartition(".")
                 self.alerts.labels(kind, severity).inc(count)
+            elif head == "alerts_reopened":
+                self.alerts_reopened.labels(rest).inc(count)
+            elif head == "alerts_suppressed":
+                self.alerts_suppressed.labels(rest).inc(count)
+            elif head == "commands_without_target" and rest:
+                self.commands_without_target.labels(rest).inc(count)
             elif head == "models_refused":
                 self.models_refused.labels(rest).inc(count)
             elif head == "limit_changes":

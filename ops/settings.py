@@ -126,6 +126,9 @@ class Desk(_Section):
 
     ``one_time_login`` prints an address that opens one session; by default where there is no
     ``users_file``. ``allowed_hosts`` are further names that the desk answers to, between commas.
+    ``hours_per_day`` is what the queue is cut at, unless a viewer chooses otherwise. The queue is
+    ranked in ``base_currency`` (default: that of most alerts); ``rates`` are its major units for
+    one of each other currency, as in ``{"USD": 7.1}``.
     """
 
     host: str = "127.0.0.1"
@@ -134,6 +137,9 @@ class Desk(_Section):
     one_time_login: bool | None = None
     secure_cookies: bool = False
     allowed_hosts: str = ""
+    hours_per_day: float = Field(6.0, ge=0, le=24)
+    base_currency: str | None = Field(None, pattern="^[A-Z]{3}$")
+    rates: dict[str, float] = {}
 
 
 class Privacy(_Section):

@@ -1,6 +1,7 @@
 """Names that the desk shows and may not look up itself: of features, and of kinds of alerts."""
 
-from desk.present import Kinds, Label, Labels
+from desk.alerting import KindLabel, Kinds
+from desk.present import Label, Labels
 from detectors.facts import FACTS
 from detectors.rule_loading import load_rules
 from features.catalogue import CATALOGUE
@@ -27,4 +28,4 @@ def labels() -> Labels:
 def kinds() -> Kinds:
     """Labels of the kinds of the shipped rule file; one of a later file is shown by its code."""
     rules = load_rules(builtin_rules())
-    return {rule.kind: (rule.label.en, rule.label.zh) for rule in rules.rules}
+    return {rule.kind: KindLabel(rule.label.en, rule.label.zh) for rule in rules.rules}

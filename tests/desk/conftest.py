@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from desk.admission import Rules
+from desk.admission import COOKIE, Rules
 from desk.app import create_app
+from desk.identity import Viewer
 from desk.present import Label
 from desk.users_file import UsersFile
 from ops.health import HealthServer
@@ -164,3 +165,12 @@ def csrf_of(client: TestClient) -> str:
     found = re.search(r'name="csrf" value="([^"]+)"', client.get("/login/none").text)
     assert found is not None, "not logged in"
     return found[1]
+
+
+def session_of(client: TestClient, viewer: Viewer) -> TestClient:
+    """A browser of its own at the same desk, where ``viewer`` is logged in."""
+    app = client.app
+    (guard,) = [each for each in app.user_middleware if "admission" in each.kwargs]  # type: ignore[attr-defined]
+    other = TestClient(app, base_url="http://127.0.0.1:8088", follow_redirects=False)
+    other.cookies.set(COOKIE, guard.kwargs["admission"].sessions.begin(viewer))
+    return other

@@ -1,9 +1,12 @@
 """People and tokens for the tests of the desk, as a users file has them."""
 
+from pathlib import Path
+
 import yaml
 
 from desk import passwords
 from desk.identity import Role
+from desk.users_file import read_users
 
 PASSWORD = "a password of the tests"
 TOKENS = {"reader": "tdl_reader-0123456789", "worker": "tdl_worker-0123456789"}
@@ -47,3 +50,10 @@ def users_text(*, without: str | None = None, password: str = PASSWORD) -> str:
             },
         }
     )
+
+
+def stamp_of(path: Path, name: str = "mei") -> str:
+    """The stamp of a person in a users file."""
+    person = read_users(path).person(name)
+    assert person is not None
+    return person.stamp

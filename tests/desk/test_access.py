@@ -271,3 +271,12 @@ def test_what_breaks_is_told_with_safe_headers_and_its_cause_only_in_the_log(
 def test_an_htmx_request_without_a_session_goes_to_the_login(visitor: TestClient) -> None:
     answer = visitor.get("/", headers={"hx-request": "true"})
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")
+
+
+def test_the_login_reads_in_chinese_for_whoever_asks_for_it(
+    desk_of: Callable[..., TestClient],
+) -> None:
+    client = desk_of()
+    client.headers["accept-language"] = "zh-CN,zh;q=0.9"
+    assert "请登录" in client.get("/").text and "密码" in client.get("/login").text
+    assert "用户名或密码错误" in log_in(client, "mei", "wrong").text

@@ -6,6 +6,7 @@ from typing import Any
 
 import uvicorn
 
+from desk.live import Live
 from ops.errors import ConfigurationError
 from ops.metrics import Metrics
 from ops.settings import Settings, load_settings
@@ -14,6 +15,19 @@ from tideline.console import console
 from tideline.desk_policies import PublishedPolicies
 from tideline.desk_rules import address_of, one_time_token, rules_of
 from tideline.service import service
+
+
+class DeskServer(uvicorn.Server):
+    """A server that tells viewers who follow to go before it waits for open connections."""
+
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As ``uvicorn.Server``."""
+        self._live.close()
+        await super().shutdown(sockets)
 
 
 def desk() -> None:
@@ -41,11 +55,19 @@ def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvic
     Raises ``ConfigurationError`` where nobody should be served like that.
     """
     from desk.app import create_app
+    from desk.capacity import CapacityError
     from desk.outbox import KafkaOutbox
+    from desk.queue_view import Workday
     from tideline.desk_preview import LinePreviewer
     from tideline.desk_words import kinds, labels
 
     rules, token = rules_of(settings, metrics), one_time_token(settings)
+    given = settings.desk
+    workday = Workday(given.hours_per_day, given.base_currency, given.rates)
+    try:
+        workday.check()
+    except CapacityError as error:
+        raise ConfigurationError(f"TIDELINE_DESK__RATES or __BASE_CURRENCY: {error}") from error
     app = create_app(
         engine,
         KafkaOutbox(settings),
@@ -53,6 +75,7 @@ def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvic
         rules=rules,
         labels=labels(),
         kinds=kinds(),
+        workday=workday,
         previewer=LinePreviewer(builtin_policy(), PublishedPolicies(settings).text),
     )
     try:
@@ -75,4 +98,4 @@ def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvic
         proxy_headers=False,
         server_header=False,
     )
-    return uvicorn.Server(config), address_of(settings, port, token)
+    return DeskServer(config, app.state.live), address_of(settings, port, token)
