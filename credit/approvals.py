@@ -19,16 +19,28 @@ def approvers_needed(
     ``amounts`` is the product's own in the line's currency; without it no tier can be judged, and
     any that names the action counts. ``others_minor`` is what the merchant's other lines grant.
     """
-    moved = abs(change.new_limit_minor - change.previous_limit_minor)
-    total = others_minor + change.new_limit_minor
+    return persons_needed(
+        policy,
+        amounts,
+        change.action,
+        total_minor=others_minor + change.new_limit_minor,
+        moved_minor=abs(change.new_limit_minor - change.previous_limit_minor),
+    )
+
+
+def persons_needed(
+    policy: Policy, amounts: Amounts | None, action: str, *, total_minor: int, moved_minor: int
+) -> int:
+    """How many persons the policy's tiers want for an action that moves a limit by so much, to so
+    much over all lines of the merchant."""
     cap = 0 if amounts is None else amounts.cap_minor
     return max(
         (
             tier.approvers
             for tier in policy.approvals.tiers
-            if change.action in tier.actions
-            and total > tier.total_above_ratio * cap
-            and moved > tier.change_above_ratio * cap
+            if action in tier.actions
+            and total_minor > tier.total_above_ratio * cap
+            and moved_minor > tier.change_above_ratio * cap
         ),
         default=0,
     )

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from desk.access import Guard
 from desk.admission import Admission, Rules
 from desk.alerting import Kinds
+from desk.api import routes as api
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
@@ -22,15 +24,19 @@ from desk.pages import (
     account,
     alert,
     audit,
+    limits,
     live,
     merchant,
     merchants,
     models,
+    policy,
+    portfolio,
     queue,
     scorecard,
     system,
     unmask,
 )
+from desk.policy_books import PolicyBook, WithoutBook
 from desk.ports import Engine, Outbox
 from desk.present import Labels
 from desk.preview import Previewer, no_previewer
@@ -56,16 +62,19 @@ def create_app(
     labels: Labels | None = None,
     kinds: Kinds | None = None,
     workday: Workday | None = None,
-    clock: Callable[[], float] = time.time,
     previewer: Previewer = no_previewer,
+    book: PolicyBook | None = None,
+    backtests_folder: Path | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
 
     ``token`` opens the first session at ``/login?token=…`` and is spent by that; None opens none.
     ``rules`` say who else may come in. ``labels`` says how features are shown; one that it lacks is
     shown by its name. ``kinds`` says the same of kinds of alert, ``workday`` what the queue is cut
-    at, ``previewer`` what a command would do. ``clock`` is wall-clock seconds. Before the server
-    waits for open connections, ``app.state.live.close()`` ends those of viewers who follow.
+    at; ``previewer`` tells what a command would do, ``book`` reads and checks policies, and
+    ``backtests_folder`` has summaries of backtests. ``clock`` is wall-clock seconds. Before the
+    server waits for open connections, ``app.state.live.close()`` ends those of viewers who follow.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
     desk = Desk(
@@ -73,8 +82,8 @@ def create_app(
         commands,
         labels=labels or {},
         kinds=kinds or {},
-        clock=clock,
         previewer=previewer,
+        clock=clock,
     )
     admission = Admission(rules, wall_clock=clock)
     one_time = OneTimeToken(token)
@@ -85,11 +94,15 @@ def create_app(
             *live.routes(desk, lambda request: admission.goes_on(request.state.session)),
             *merchants.routes(desk),
             *merchant.routes(desk),
+            *portfolio.routes(desk),
+            *limits.routes(desk, book or WithoutBook()),
+            *policy.routes(desk, book or WithoutBook(), backtests_folder),
             *models.routes(desk),
             *scorecard.routes(desk),
             *system.routes(desk),
             *audit.routes(desk),
             *unmask.routes(desk),
+            *api.routes(desk),
             *account.routes(desk, admission, one_time, OWNER),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
@@ -111,7 +124,9 @@ def _handlers(desk: Desk) -> dict[type[Exception], Callable[[Request, Exception]
 
     def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return desk.problem(request, error.status_code)
+        answer = desk.problem(request, error.status_code)
+        answer.headers.update(error.headers or {})
+        return answer
 
     def unavailable(request: Request, error: Exception) -> Response:
         log.warning("desk_cannot_answer", extra={"error": str(error)})

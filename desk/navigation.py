@@ -6,15 +6,22 @@ from desk.identity import Permission, Viewer
 
 
 class Item(NamedTuple):
-    """One entry: its path, its English text, and what is needed to open it."""
+    """One entry: its path, its English text, and what is needed to open it.
+
+    ``whole`` is for who sees all merchants.
+    """
 
     path: str
     text: str
     permission: Permission
+    whole: bool = False
 
 
 ITEMS = (
     Item("/", "Alerts", "read"),
+    Item("/portfolio", "Portfolio", "read"),
+    Item("/limits", "Limits", "read"),
+    Item("/policy", "Policy", "read", whole=True),
     Item("/models", "Models", "read"),
     Item("/system", "System", "read"),
     Item("/scorecard", "Scorecard", "read"),
@@ -24,4 +31,8 @@ ITEMS = (
 
 def navigation(viewer: Viewer) -> list[Item]:
     """The entries for a viewer."""
-    return [item for item in ITEMS if viewer.may(item.permission)]
+    return [
+        item
+        for item in ITEMS
+        if viewer.may(item.permission) and not (item.whole and viewer.funders is not None)
+    ]

@@ -30,6 +30,7 @@ class Label(NamedTuple):
 Labels = Mapping[str, Label]
 """By the feature's name, in the order in which features are shown."""
 
+
 _UNITS = {"score": "", "count": ""}
 _OTHER = "others"
 """Family of features that the catalogue at hand does not know."""

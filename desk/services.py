@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from desk import i18n, present
 from desk.alerting import Kinds, kind_text
+from desk.api.problems import is_api, problem_answer
 from desk.commanding import Commanding
 from desk.identity import Permission, Viewer
 from desk.live import Live
@@ -44,8 +45,8 @@ class Desk:
         *,
         labels: Labels,
         kinds: Kinds,
-        clock: Callable[[], float],
         previewer: Previewer = no_previewer,
+        clock: Callable[[], float],
     ) -> None:
         self.engine = engine
         self.commands = commands
@@ -162,8 +163,13 @@ class Desk:
         return HTMLResponse(self.render(request, template, **values), status)
 
     def problem(self, request: Request, status: int, detail: str | None = None) -> Response:
-        """A page that says what is wrong and what to do; ``detail`` is English text."""
+        """A page that says what is wrong and what to do; ``detail`` is English text.
+
+        The API gets problem details in JSON instead.
+        """
         title, advice = PROBLEMS.get(status, PROBLEMS[500])
+        if is_api(request):
+            return problem_answer(request, status, detail or advice)
         return self.page(
             request, "problem.html", status, problem=title, advice=advice, detail=detail
         )

@@ -259,6 +259,21 @@ class Metrics:
         self.sink_retries = counter("sink_retries_total", "Inserts tried again.", "table")
         self.sink_rejects = counter("sink_rejects_total", "Outputs that fit no table.", "table")
 
+        # Webhooks and relay
+        self.webhook_deliveries = counter(
+            "webhook_deliveries_total", "Attempts to deliver, by outcome.", "endpoint", "outcome"
+        )
+        self.webhook_waiting = gauge(
+            "webhook_waiting_seconds",
+            "Age of the oldest message read that the endpoint has not taken, 0 if there is none.",
+            "endpoint",
+        )
+        self.webhook_down = gauge(
+            "webhook_down",
+            "1 while an endpoint failed so often in a row that it counts as down.",
+            "endpoint",
+        )
+
         # Monitors
         self.monitor_exposure = gauge(
             "monitor_exposure_minor", "Exposure in minor units.", "segment", "currency"

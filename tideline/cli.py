@@ -28,6 +28,7 @@ from tideline.commands.evaluate import evaluate
 from tideline.commands.lending_core import lending_core
 from tideline.commands.migrate import migrate
 from tideline.commands.simulate import simulate
+from tideline.commands.webhooks import webhooks
 from tideline.console import EXIT_FAILED, EXIT_USAGE, progress_console
 
 app = typer.Typer(
@@ -58,6 +59,7 @@ for command in (
     roles.learner,
     roles.monitor,
     roles.sink,
+    webhooks,
     desk,
     lending_core,
     migrate,

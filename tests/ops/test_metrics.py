@@ -32,6 +32,7 @@ PLAIN_GAUGES = {
     "tideline_promotions_paused",
     "tideline_core_lines_quarantined",
     "tideline_monitor_exposure_squares",
+    "tideline_webhook_down",
 }
 
 

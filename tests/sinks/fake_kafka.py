@@ -99,7 +99,8 @@ class FakeConsumer:
     def incremental_assign(self, places: list[TopicPartition]) -> None:
         for place in places:
             source = (place.topic, place.partition)
-            self.owned[source] = self.kafka.committed.get(source, (0, ""))[0]
+            committed = self.kafka.committed.get(source, (0, ""))[0]
+            self.owned[source] = place.offset if place.offset >= 0 else committed
 
     def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         answers = []

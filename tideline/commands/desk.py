@@ -60,6 +60,7 @@ def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvic
     from desk.queue_view import Workday
     from tideline.desk_preview import LinePreviewer
     from tideline.desk_words import kinds, labels
+    from tideline.policy_book import Book, PublishedTexts
 
     rules, token = rules_of(settings, metrics), one_time_token(settings)
     given = settings.desk
@@ -77,6 +78,8 @@ def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvic
         kinds=kinds(),
         workday=workday,
         previewer=LinePreviewer(builtin_policy(), PublishedPolicies(settings).text),
+        book=Book(PublishedTexts(settings)),
+        backtests_folder=settings.desk.backtests_folder,
     )
     try:
         listener = socket.create_server((settings.desk.host, settings.desk.port))

@@ -1,0 +1,81 @@
+"""The portfolio: exposure, expected loss, concentration, cohorts, vintages, and how they moved."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from desk import portfolio
+from desk import portfolio_queries as queries
+from desk.services import DAY_MS, Desk
+from schemas.currencies import minor_digits
+
+
+def routes(desk: Desk) -> list[Route]:
+    """``/portfolio``, and ``/portfolio/series`` with what its charts draw."""
+    return [
+        desk.route("/portfolio", lambda request: _portfolio(desk, request)),
+        desk.route("/portfolio/series", lambda request: _series(desk, request)),
+    ]
+
+
+def _portfolio(desk: Desk, request: Request) -> Response:
+    engine, scope = desk.engine, desk.scope(request)
+    found = [row["currency"] for row in queries.currencies(engine, scope)]
+    if not found:
+        return desk.page(request, "portfolio.html", currencies=[])
+    currency = _currency(request, found)
+    totals = queries.totals(engine, scope, currency)
+    vintages = portfolio.vintages(queries.vintage_rows(engine, scope), queries.latest_month(engine))
+    return desk.page(
+        request,
+        "portfolio.html",
+        currencies=found,
+        currency=currency,
+        totals=totals,
+        utilisation=portfolio.ratio(totals["exposure_minor"], totals["granted_minor"]),
+        loss_rate=portfolio.ratio(totals["expected_loss_minor"], totals["exposure_minor"]),
+        loss_given_default=queries.LOSS_GIVEN_DEFAULT,
+        times=queries.as_of(engine, scope),
+        bounded=scope.funders is not None,
+        dimensions=portfolio.by_dimension(queries.breakdown(engine, scope, currency)),
+        concentration=queries.concentration(engine, scope, currency),
+        cohorts=queries.cohorts(engine, scope),
+        map=portfolio.cohort_map(queries.cells(engine, scope, currency)),
+        vintages=vintages,
+        months=max((len(each.late) for each in vintages), default=0),
+        trend_days=portfolio.TREND_DAYS,
+    )
+
+
+def _series(desk: Desk, request: Request) -> Response:
+    """Exposure and open alerts at the end of each day, and the vintages' curves, as JSON."""
+    engine, scope = desk.engine, desk.scope(request)
+    found = [row["currency"] for row in queries.currencies(engine, scope)]
+    if not found:
+        return JSONResponse({"currency": None, "trend": None, "vintages": []})
+    currency = _currency(request, found)
+    days = portfolio.TREND_DAYS
+    last_day = max(queries.as_of(engine, scope).values()) // DAY_MS
+    start_ms = (last_day - days + 1) * DAY_MS
+    exposure = queries.exposure_steps(engine, scope, currency, start_ms)
+    alerts = queries.alert_steps(engine, scope, start_ms)
+    first_s, scale = start_ms // 1000, 10 ** minor_digits(currency)
+    levels = portfolio.daily_levels(exposure, first_s, days)
+    vintages = portfolio.vintages(queries.vintage_rows(engine, scope), queries.latest_month(engine))
+    return JSONResponse(
+        {
+            "currency": currency,
+            "trend": {
+                "day_s": [first_s + n * portfolio.DAY_S for n in range(days)],
+                "exposure": [level / scale for level in levels],
+                "open_alerts": portfolio.daily_levels(alerts, first_s, days),
+            },
+            "vintages": [each._asdict() for each in vintages],
+        }
+    )
+
+
+def _currency(request: Request, found: list[str]) -> str:
+    """The currency that was asked for; the most used where there is none of that."""
+    wanted = request.query_params.get("currency", "")
+    return wanted if wanted in found else found[0]
