@@ -78,7 +78,9 @@ def marks_in(text: str, asked: str) -> set[str]:
         if mark in asked:
             for kind in ("m", "al", "d", "d2", "l", "s", "who"):
                 text = text.replace(f"{kind}-{mark}", "")
-            text = text.replace(f'value="{mark}"', "").replace(f"“{mark}”", "")
+            # What was searched for stands in the field, in words, and in the way back to the page.
+            for echo in (f'value="{mark}"', f"“{mark}”", f"?q={mark}"):
+                text = text.replace(echo, "")
     return {funder for funder, mark in MARKS.items() if mark in text}
 
 
