@@ -117,7 +117,7 @@ def test_an_injection_anywhere_gives_neither_data_nor_an_error(
 ) -> None:
     known = QUERY_NAMES.get(target.path) or NAMES
     parameters = sorted(target.convertors) or ["none"]
-    attack = st.sampled_from(ATTACKS) | st.text(st.characters(codec="utf-8"), max_size=30)
+    attack = st.sampled_from(ATTACKS) | st.text(max_size=30)
     asking = Browser(omar.app) if target.path == "/logout" else omar
 
     @settings(
@@ -133,8 +133,8 @@ def test_an_injection_anywhere_gives_neither_data_nor_an_error(
         form=st.dictionaries(st.sampled_from(NAMES), attack, max_size=3),
     )
     def attacked(path: dict[str, str], query: dict[str, str], form: dict[str, str]) -> None:
-        where = target.at({**VALID, **path})
         try:
+            where = target.at({**VALID, **path})
             answer = asking.ask(
                 target.method,
                 where,
