@@ -142,8 +142,8 @@ def test_an_injection_anywhere_gives_neither_data_nor_an_error(
         form=st.dictionaries(st.sampled_from(NAMES), attack, max_size=3),
     )
     def attacked(path: dict[str, str], query: dict[str, str], form: dict[str, str]) -> None:
-        where = target.at({**VALID, **path})
         try:
+            where = target.at({**VALID, **path})
             answer = asking.ask(
                 target.method,
                 where,
