@@ -24,7 +24,8 @@ def _portfolio(desk: Desk, request: Request) -> Response:
     if not found:
         return desk.page(request, "portfolio.html", currencies=[])
     currency = _currency(request, found)
-    totals = queries.totals(engine, scope, currency)
+    cells, lines = queries.cells(engine, scope, currency), queries.lines(engine, scope, currency)
+    totals, dimensions = portfolio.totals(cells), portfolio.by_dimension(cells, lines)
     vintages = portfolio.vintages(queries.vintage_rows(engine, scope), queries.latest_month(engine))
     return desk.page(
         request,
@@ -32,15 +33,15 @@ def _portfolio(desk: Desk, request: Request) -> Response:
         currencies=found,
         currency=currency,
         totals=totals,
-        utilisation=portfolio.ratio(totals["exposure_minor"], totals["granted_minor"]),
-        loss_rate=portfolio.ratio(totals["expected_loss_minor"], totals["exposure_minor"]),
+        utilisation=portfolio.ratio(totals["exposure"], totals["granted"]),
+        loss_rate=portfolio.ratio(totals["loss"], totals["exposure"]),
         loss_given_default=queries.LOSS_GIVEN_DEFAULT,
         times=queries.as_of(engine, scope),
         bounded=scope.funders is not None,
-        dimensions=portfolio.by_dimension(queries.breakdown(engine, scope, currency)),
-        concentration=queries.concentration(engine, scope, currency),
+        dimensions=dimensions,
+        concentration=portfolio.concentration(cells, dimensions),
         cohorts=queries.cohorts(engine, scope),
-        map=portfolio.cohort_map(queries.cells(engine, scope, currency)),
+        map=portfolio.cohort_map(cells),
         vintages=vintages,
         months=max((len(each.late) for each in vintages), default=0),
         trend_days=portfolio.TREND_DAYS,
