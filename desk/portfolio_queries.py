@@ -86,8 +86,10 @@ def _holdings(scope: Scope) -> str:
 
 def currencies(engine: Engine, scope: Scope) -> list[Row]:
     """Currencies with the number of merchants, the most used first."""
+    # The same merchants as all holdings, without their limits.
+    source = "merchants_current" if scope.funders is None else f"({_holdings(scope)})"
     return engine.query(
-        f"SELECT currency, count() AS merchants FROM ({_holdings(scope)})"  # noqa: S608 - constants
+        f"SELECT currency, count() AS merchants FROM {source}"  # noqa: S608 - constants
         " GROUP BY currency ORDER BY merchants DESC, currency"
         f" LIMIT {CURRENCIES_MAX}",
         scope.params,

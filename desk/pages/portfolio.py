@@ -1,20 +1,30 @@
 """The portfolio: exposure, expected loss, concentration, cohorts, vintages, and how they moved."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from desk import portfolio
 from desk import portfolio_queries as queries
+from desk.kept import Kept
+from desk.scope import Scope
 from desk.services import DAY_MS, Desk
 from schemas.currencies import minor_digits
+
+KEPT_MS = 60_000
+"""For how long the series of the charts are kept, by scope and currency."""
+
+Series = dict[str, Any]
 
 
 def routes(desk: Desk) -> list[Route]:
     """``/portfolio``, and ``/portfolio/series`` with what its charts draw."""
+    kept: Kept[Series] = Kept(KEPT_MS, desk.now_ms)
     return [
         desk.route("/portfolio", lambda request: _portfolio(desk, request)),
-        desk.route("/portfolio/series", lambda request: _series(desk, request)),
+        desk.route("/portfolio/series", lambda request: _series(desk, kept, request)),
     ]
 
 
@@ -48,14 +58,20 @@ def _portfolio(desk: Desk, request: Request) -> Response:
     )
 
 
-def _series(desk: Desk, request: Request) -> Response:
+def _series(desk: Desk, kept: Kept[Series], request: Request) -> Response:
     """Exposure and open alerts at the end of each day, and the vintages' curves, as JSON."""
     engine, scope = desk.engine, desk.scope(request)
     found = [row["currency"] for row in queries.currencies(engine, scope)]
     if not found:
         return JSONResponse({"currency": None, "trend": None, "vintages": []})
     currency = _currency(request, found)
-    days = portfolio.TREND_DAYS
+    # The exposure of each day is the dearest figure of the desk, and no second is too much for it.
+    key = scope.funders, currency
+    return JSONResponse(kept.get(key, lambda: _series_of(desk, scope, currency)))
+
+
+def _series_of(desk: Desk, scope: Scope, currency: str) -> Series:
+    engine, days = desk.engine, portfolio.TREND_DAYS
     last_day = max(queries.as_of(engine, scope).values()) // DAY_MS
     start_ms = (last_day - days + 1) * DAY_MS
     exposure = queries.exposure_steps(engine, scope, currency, start_ms)
@@ -63,17 +79,16 @@ def _series(desk: Desk, request: Request) -> Response:
     first_s, scale = start_ms // 1000, 10 ** minor_digits(currency)
     levels = portfolio.daily_levels(exposure, first_s, days)
     vintages = portfolio.vintages(queries.vintage_rows(engine, scope), queries.latest_month(engine))
-    return JSONResponse(
-        {
-            "currency": currency,
-            "trend": {
-                "day_s": [first_s + n * portfolio.DAY_S for n in range(days)],
-                "exposure": [level / scale for level in levels],
-                "open_alerts": portfolio.daily_levels(alerts, first_s, days),
-            },
-            "vintages": [each._asdict() for each in vintages],
-        }
-    )
+    return {
+        "currency": currency,
+        "made_ms": desk.now_ms(),
+        "trend": {
+            "day_s": [first_s + n * portfolio.DAY_S for n in range(days)],
+            "exposure": [level / scale for level in levels],
+            "open_alerts": portfolio.daily_levels(alerts, first_s, days),
+        },
+        "vintages": [each._asdict() for each in vintages],
+    }
 
 
 def _currency(request: Request, found: list[str]) -> str:
