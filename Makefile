@@ -27,6 +27,7 @@ bench: $(STAMP)
 
 schema: $(STAMP)
 	$(BIN)/tideline schema --out schemas/generated
+	$(BIN)/tideline schema --openapi > docs/openapi.json
 	$(BIN)/tideline features --markdown > docs/features.md
 	$(BIN)/tideline rules --markdown > docs/rules.md
 	$(BIN)/tideline models --markdown > docs/models.md

@@ -107,7 +107,15 @@ def backtest(seed: int, events: Path, partitions: int, started: float) -> Run:
     kafka = settings.kafka.model_copy(update={"partitions": partitions})
     settings = settings.model_copy(update={"kafka": kafka})
     terms = Terms()
-    subject = Backtest(settings, REPLAY_KEY, contenders(POLICIES), terms, naive=True, learn=True)
+    subject = Backtest(
+        settings,
+        REPLAY_KEY,
+        contenders(POLICIES),
+        terms,
+        naive=True,
+        learn=True,
+        approve_after_ms=None,
+    )
     now_ms = wall_clock_ms()
     for record in open_sources([events], "events", AdapterReport()):
         subject.feed(record.source, record.line, record.value, now_ms)

@@ -47,6 +47,27 @@ class Holding(Struct):
             default=None,
         )
 
+    def drawn_minor(self, line_id: str, owed_minor: Mapping[str, int], exposure_minor: int) -> int:
+        """What is owed under a line; what belongs to no line counts for the oldest.
+
+        ``owed_minor`` is what is owed by line id, ``exposure_minor`` all debt.
+        """
+        oldest = self.oldest
+        if oldest is not None and oldest.line_id != line_id:
+            return owed_minor.get(line_id, 0)
+        others = (each.line_id for each in self.lines.values() if each.line_id != line_id)
+        return exposure_minor - sum(owed_minor.get(each, 0) for each in others)
+
+    def headroom_minor(
+        self, owed_minor: Mapping[str, int], exposure_minor: int, currency: str | None
+    ) -> int:
+        """What could still be drawn on the lines in ``currency``; nothing on a frozen one."""
+        return sum(
+            max(line.limit_minor - self.drawn_minor(line.line_id, owed_minor, exposure_minor), 0)
+            for line in self.lines.values()
+            if line.currency == currency
+        )
+
     def by_id(self, line_id: str) -> Line | None:
         """The line of an id."""
         return next((line for line in self.lines.values() if line.line_id == line_id), None)
@@ -92,11 +113,7 @@ def case_of(
 ) -> Case:
     """What decisions about the merchant's line of one product have in common."""
     line_id = line_id_of(who.merchant_id, name)
-    owed = who.owed_minor.get(line_id, 0)
-    oldest = holding.oldest
-    if oldest is None or oldest.line_id == line_id:
-        others = (each.line_id for each in holding.lines.values() if each.line_id != line_id)
-        owed = who.exposure_minor - sum(who.owed_minor.get(each, 0) for each in others)
+    owed = holding.drawn_minor(line_id, who.owed_minor, who.exposure_minor)
     line = holding.lines.get(name)
     causes = who.causes
     if application is not None and application.cause not in causes:

@@ -28,6 +28,7 @@ from credit.fields import (
     band_at_least,
 )
 from credit.product import Amounts, Opening, Product, Steps, load_product, step_problems
+from detectors.alert_terms import AlertTerms, term_problems
 from schemas.currencies import CURRENCIES
 from schemas.strict_yaml import Form, Path
 
@@ -153,7 +154,10 @@ class Guardrails(Strict, kw_only=True, frozen=True):
 
 
 class PolicyFile(Strict, kw_only=True, frozen=True):
-    """A policy as its file has it. What has a default may be left out: then it does not apply."""
+    """A policy as its file has it. What has a default may be left out: then it does not apply.
+
+    Only ``alerts`` always does: what is left out of it stands as its defaults say.
+    """
 
     version: Identifier
     products: Annotated[tuple[Identifier, ...], Meta(min_length=1, max_length=32)]
@@ -171,6 +175,7 @@ class PolicyFile(Strict, kw_only=True, frozen=True):
     guardrails: Guardrails = Guardrails()
     application_days: Annotated[int, Meta(ge=1, le=90)] = 14
     acknowledge_within_ms: Milliseconds | None = None
+    alerts: AlertTerms = AlertTerms()
 
 
 class Policy(PolicyFile, kw_only=True, frozen=True):
@@ -208,6 +213,8 @@ def load_policy(text: str, kinds: Collection[str] | None = None) -> Policy:
     for path, detail in _product_problems(file, given):
         raise POLICY_FORM.refusal(lines, path, detail)
     terms = {given[version].name: given[version] for version in file.products}
+    for path, detail in term_problems(file.alerts, kinds, terms):
+        raise POLICY_FORM.refusal(lines, ("alerts", *path), detail)
     return Policy(
         **{name: getattr(file, name) for name in PolicyFile.__struct_fields__}, terms=terms
     )

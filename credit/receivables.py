@@ -1,5 +1,7 @@
 """Claims of one merchant on its debtors: delivered or invoiced, and not yet settled."""
 
+import math
+
 from msgspec import Struct, field
 
 from features.layout import DAY_MS
@@ -28,10 +30,15 @@ class Debtor(Struct, gc=False):
 
 
 class Claims(Struct, gc=False):
-    """Open claims by debtor and day, and of which document each is where that is known."""
+    """Open claims by debtor and day, and of which document each is where that is known.
+
+    ``before_minor`` was open when the book began and is not settled yet: older than all claims
+    here, and none of them.
+    """
 
     debtors: dict[str, Debtor] = field(default_factory=dict)
     documents: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    before_minor: int = 0
 
     def add(self, name: str, day: int, amount: int, document: str | None) -> None:
         """A claim of a UTC day on a debtor; a document that has made one makes no second."""
@@ -51,7 +58,8 @@ class Claims(Struct, gc=False):
     def take_off(self, name: str | None, amount: int, document: str | None) -> None:
         """Take off the claim of the document where it is known, then the oldest of the debtor.
 
-        Without a name the oldest of all. What is left then is dropped.
+        What was open before the book began is the oldest of any debtor, for it is not known whose
+        it was. Without a name the oldest of all. What is left then is dropped.
         """
         known = self.documents.get(document) if document is not None else None
         if known is not None and document is not None:
@@ -60,6 +68,9 @@ class Claims(Struct, gc=False):
             self._reduce(debtor, part, day)
             self.documents[document] = (debtor, day, claimed - part)
             amount -= part
+        part = min(amount, self.before_minor)
+        self.before_minor -= part
+        amount -= part
         while amount > 0:
             held = [each for each in self.debtors if name in (None, each)]
             if not held:
@@ -109,6 +120,17 @@ class Receivables(Struct, gc=False):
     delivered: Claims = field(default_factory=Claims)
     invoiced: Claims = field(default_factory=Claims)
     mismatched: int = 0
+
+    def begin(self, delivered_minor: float, invoiced_minor: float) -> None:
+        """What is open as the book begins, of which it knows no more; NaN where nothing is known.
+
+        Settlements of it are still to come: without it they would eat up the claims made since.
+        """
+        for claims, open_minor in (
+            (self.delivered, delivered_minor),
+            (self.invoiced, invoiced_minor),
+        ):
+            claims.before_minor = max(int(open_minor), 0) if math.isfinite(open_minor) else 0
 
     def apply(self, line: LogLine) -> None:
         """Take a line; those of no consequence here are ignored."""

@@ -27,11 +27,15 @@ webhook() { printf %s 'http://127.0.0.1/put-the-webhook-address-into-alert_webho
 signing_key() {
     openssl genpkey -algorithm ed25519 || { echo "openssl cannot make an Ed25519 key" >&2; exit 1; }
 }
+# Nobody yet: see docs/desk-access.md.
+desk_users() { printf 'users: {}\ntokens: {}\n'; }
 trusted_keys() { openssl pkey -in "$folder/model_signing_key" -pubout; }
 
 make privacy_key privacy_key
 make model_signing_key signing_key
 make model_trusted_keys trusted_keys
 make clickhouse_password password
+make clickhouse_reader_password password
 make grafana_password password
 make alert_webhook_url webhook
+make desk_users desk_users

@@ -14,59 +14,106 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from desk.access import Guard
+from desk.admission import Admission, Rules
+from desk.alerting import Kinds
+from desk.api import routes as api
 from desk.commanding import Commanding, InvalidCommand, NotAllowed
 from desk.forms import InvalidForm
 from desk.identity import Viewer
-from desk.pages import account, limits, merchant, models, policy, portfolio, queue
+from desk.pages import (
+    account,
+    alert,
+    audit,
+    limits,
+    live,
+    merchant,
+    merchants,
+    models,
+    policy,
+    portfolio,
+    queue,
+    scorecard,
+    system,
+    unmask,
+)
 from desk.policy_books import PolicyBook, WithoutBook
 from desk.ports import Engine, Outbox
 from desk.present import Labels
+from desk.preview import Previewer, no_previewer
+from desk.queue_view import Workday
 from desk.services import HERE, Desk
-from desk.sessions import OneTimeToken, Sessions
+from desk.sessions import OneTimeToken
 from ops.errors import TidelineError
 
 log = logging.getLogger(__name__)
 
 OWNER = Viewer("desk", "approver")
 """Who holds the address that the desk prints at its start."""
+LOCAL = Rules()
+"""A desk on its own machine that knows nobody but the owner."""
 
 
 def create_app(
     engine: Engine,
     outbox: Outbox,
     *,
-    token: str,
+    token: str | None,
+    rules: Rules = LOCAL,
     labels: Labels | None = None,
-    clock: Callable[[], float] = time.time,
+    kinds: Kinds | None = None,
+    workday: Workday | None = None,
+    previewer: Previewer = no_previewer,
     book: PolicyBook | None = None,
     backtests_folder: Path | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The desk over what ``engine`` holds; what people ask for goes to ``outbox``.
 
-    ``token`` opens the first session at ``/login?token=…`` and is spent by that. ``labels`` says
-    how features are shown; one that it lacks is shown by its name. ``clock`` is wall-clock seconds.
-    ``book`` reads and checks policies, ``backtests_folder`` has summaries of backtests.
+    ``token`` opens the first session at ``/login?token=…`` and is spent by that; None opens none.
+    ``rules`` say who else may come in. ``labels`` says how features are shown; one that it lacks is
+    shown by its name. ``kinds`` says the same of kinds of alert, ``workday`` what the queue is cut
+    at; ``previewer`` tells what a command would do, ``book`` reads and checks policies, and
+    ``backtests_folder`` has summaries of backtests. ``clock`` is wall-clock seconds. Before the
+    server waits for open connections, ``app.state.live.close()`` ends those of viewers who follow.
     """
     commands = Commanding(outbox, lambda: int(clock() * 1000))
-    desk = Desk(engine, commands, labels=labels or {}, clock=clock)
-    sessions = Sessions()
-    return Starlette(
+    desk = Desk(
+        engine,
+        commands,
+        labels=labels or {},
+        kinds=kinds or {},
+        previewer=previewer,
+        clock=clock,
+    )
+    admission = Admission(rules, wall_clock=clock)
+    one_time = OneTimeToken(token)
+    app = Starlette(
         routes=[
-            *queue.routes(desk),
+            *queue.routes(desk, workday or Workday()),
+            *alert.routes(desk),
+            *live.routes(desk, lambda request: admission.goes_on(request.state.session)),
+            *merchants.routes(desk),
             *merchant.routes(desk),
             *portfolio.routes(desk),
             *limits.routes(desk, book or WithoutBook()),
             *policy.routes(desk, book or WithoutBook(), backtests_folder),
             *models.routes(desk),
-            *account.routes(desk, sessions, OneTimeToken(token), OWNER),
+            *scorecard.routes(desk),
+            *system.routes(desk),
+            *audit.routes(desk),
+            *unmask.routes(desk),
+            *api.routes(desk),
+            *account.routes(desk, admission, one_time, OWNER),
             Route("/healthz", lambda _request: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[
-            Middleware(Guard, sessions=sessions, by_token=lambda _token: None, refuse=desk.problem)
+            Middleware(Guard, admission=admission, refuse=account.refusal(desk, admission))
         ],
         exception_handlers=_handlers(desk),
     )
+    app.state.live = desk.live
+    return app
 
 
 def _handlers(desk: Desk) -> dict[type[Exception], Callable[[Request, Exception], Response]]:
@@ -77,7 +124,9 @@ def _handlers(desk: Desk) -> dict[type[Exception], Callable[[Request, Exception]
 
     def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return desk.problem(request, error.status_code)
+        answer = desk.problem(request, error.status_code)
+        answer.headers.update(error.headers or {})
+        return answer
 
     def unavailable(request: Request, error: Exception) -> Response:
         log.warning("desk_cannot_answer", extra={"error": str(error)})

@@ -113,14 +113,26 @@ class Commanding:
         detail: str | None = None,
     ) -> None:
         """Write down what somebody did. Raises ``desk.outbox.OutboxUnavailable``."""
+        self._write(viewer.name, viewer.role, action, subject, reason or "", detail or "")
+
+    def audit_unknown(self, name: str, action: AuditAction, subject: str, *, detail: str) -> None:
+        """Write down what somebody tried who was not let in; ``name`` is who that claimed to be.
+
+        Raises ``desk.outbox.OutboxUnavailable``.
+        """
+        self._write(name, "", action, subject, "", detail)
+
+    def _write(
+        self, actor: str, role: str, action: AuditAction, subject: str, reason: str, detail: str
+    ) -> None:
         at = self._clock_ms()
-        name = viewer.name[:ACTOR_MAX]
+        name = actor[:ACTOR_MAX]
         text = f"{at}\0{name}\0{action}\0{subject}\0{reason}\0{detail}"
         entry = AuditEntry(
             audit_id=hashlib.sha256(text.encode()).hexdigest()[:32],
             at=at,
             actor=name,
-            role=viewer.role,
+            role=role,
             action=action,
             subject=subject,
             reason=reason or "",

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 BODY_BYTES_MAX = 1 << 20
 FIELDS_MAX = 200
+PATH_CHARACTERS_MAX = 2_000
 
 
 class InvalidForm(ValueError):
@@ -51,3 +52,12 @@ def integer(form: Mapping[str, str], name: str, *, least: int, most: int) -> int
     if not least <= value <= most:
         raise InvalidForm(f"`{name}` is {value}, not {least} to {most}")
     return value
+
+
+def local_path(text: str, otherwise: str = "/") -> str:
+    """A path on this desk to go to, or ``otherwise`` where ``text`` would lead elsewhere.
+
+    Browsers read ``/\\`` as ``//``, which begins the name of a host, and skip control characters.
+    """
+    plain = text.startswith("/") and text[1:2] not in ("/", "\\") and text.isprintable()
+    return text if plain and len(text) <= PATH_CHARACTERS_MAX else otherwise

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from desk.i18n import Translate
 from desk.ports import Engine, Row
 from desk.present import Labels, measure, words
 
@@ -107,14 +108,14 @@ def drift_rows(report: Row, labels: Labels) -> list[dict[str, Any]]:
     found = []
     for row in report["drift"]:
         name, label = row["variable"], labels.get(row["variable"])
-        action = LEVELS.get(row["level"], row["level"])
+        actions = [LEVELS.get(row["level"], row["level"])]
         if row["level"] == "act" and name == SCORE:
-            action += " " + _SCORE_ACTS
+            actions.append(_SCORE_ACTS)
         elif row["level"] == "act" and not row["moving"]:
-            action += " It has settled."
+            actions.append("It has settled.")
         text = "Score, by its bands" if name == SCORE else label.text if label else words(name)
         found.append(
-            {**row, "text": text, "text_zh": label.text_zh if label else "", "action": action}
+            {**row, "text": text, "text_zh": label.text_zh if label else "", "actions": actions}
         )
     return found
 
@@ -128,17 +129,29 @@ def alarm_rows(report: Row) -> list[dict[str, Any]]:
     return found
 
 
-def promoted_for(row: Row) -> str:
+def promoted_for(row: Row, t: Translate) -> str:
     """Why a version was promoted, in one sentence; empty for one that ships with Tideline."""
     if row["published_ms"] is None:
         return ""
-    text = (
-        f"{words(row['challenger'])}: log loss {measure(row['log_loss'])} against"
-        f" {measure(row['champion_log_loss'])} of the champion before it"
-    )
-    if row["roc_auc"] is not None and row["best_floor_roc_auc"] is not None:
-        text += (
-            f", ROC AUC {measure(row['roc_auc'])} against {measure(row['best_floor_roc_auc'])}"
-            f" of the best floor ({words(row['best_floor']).lower()})"
+    compared = f"{row['compared']:,}"
+    losses = {
+        "challenger": t(words(row["challenger"])),
+        "loss": measure(row["log_loss"]),
+        "champion_loss": measure(row["champion_log_loss"]),
+    }
+    if row["roc_auc"] is None or row["best_floor_roc_auc"] is None:
+        return t(
+            "{challenger}: log loss {loss} against {champion_loss} of the champion before it,"
+            " over {labels} labels.",
+            **losses,
+            labels=compared,
         )
-    return f"{text}, over {row['compared']:,} labels."
+    return t(
+        "{challenger}: log loss {loss} against {champion_loss} of the champion before it, ROC AUC"
+        " {auc} against {floor_auc} of the best floor ({floor}), over {labels} labels.",
+        **losses,
+        auc=measure(row["roc_auc"]),
+        floor_auc=measure(row["best_floor_roc_auc"]),
+        floor=t(words(row["best_floor"])),
+        labels=compared,
+    )

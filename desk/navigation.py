@@ -23,6 +23,9 @@ ITEMS = (
     Item("/limits", "Limits", "read"),
     Item("/policy", "Policy", "read", whole=True),
     Item("/models", "Models", "read"),
+    Item("/system", "System", "read"),
+    Item("/scorecard", "Scorecard", "read"),
+    Item("/audit", "Audit", "read_audit"),
 )
 
 

@@ -11,25 +11,24 @@ ABSENT = "not available"
 
 
 class Label(NamedTuple):
-    """How a feature is shown: its name in English and Chinese, its unit and its family."""
+    """How a feature is shown: its name in English and Chinese, its unit and its family.
+
+    ``usual`` names the feature that holds its usual level, times ``usual_scale``; ``percentile``
+    the one that holds its place among peers. ``worse`` is where more risk lies: ``up`` or ``down``.
+    """
 
     text: str
     text_zh: str
     unit: str
     family: str
+    usual: str | None = None
+    usual_scale: float = 1.0
+    percentile: str | None = None
+    worse: str = ""
 
 
 Labels = Mapping[str, Label]
 """By the feature's name, in the order in which features are shown."""
-
-
-class Shown(NamedTuple):
-    """One feature on a page."""
-
-    name: str
-    text: str
-    text_zh: str
-    value: str
 
 
 _UNITS = {"score": "", "count": ""}
@@ -121,33 +120,6 @@ def reasons(row: Mapping[str, Any], labels: Labels, currency: str) -> list[dict[
             }
         )
     return found
-
-
-def features(
-    row: Mapping[str, Any], labels: Labels, currency: str
-) -> list[tuple[str, list[Shown]]]:
-    """The features that an assessment carries by family, in the order of ``labels``."""
-    vector = dict(zip(row["names"], row["vector"], strict=True))
-    order = [name for name in labels if name in vector]
-    order += sorted(name for name in vector if name not in labels)
-    families: dict[str, list[Shown]] = {}
-    for name in order:
-        label = _label(name, labels)
-        value = quantity(vector[name], label.unit, currency)
-        shown = Shown(name, label.text, label.text_zh, value)
-        families.setdefault(label.family, []).append(shown)
-    return [(words(family), members) for family, members in families.items()]
-
-
-def unusual(row: Mapping[str, Any], labels: Labels) -> list[str]:
-    """Labels of the features that make an assessment's anomaly score so high, in its order."""
-    return [_label(name, labels).text for name in row.get("unusual") or ()]
-
-
-def available(row: Mapping[str, Any], labels: Labels) -> int:
-    """How many of the features of ``labels`` an assessment has a value of."""
-    pairs = zip(row["names"], row["vector"], strict=True)
-    return sum(name in labels and value is not None for name, value in pairs)
 
 
 def _label(name: str, labels: Labels) -> Label:

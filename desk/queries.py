@@ -18,7 +18,7 @@ _MAJOR = (
 )
 """Exposure in major units, so that a yen is not a hundredth of one in the ranking."""
 
-_REASONS = (
+REASONS = (
     "reasons.code AS codes, reasons.text AS texts, reasons.feature AS reason_features,"
     " reasons.value AS reason_values, reasons.usual AS reason_usuals,"
     " reasons.contribution AS contributions"
@@ -28,7 +28,7 @@ _ALERT = (
     "alert_id, merchant_id, segment, kind, severity, state, version, exposure_minor, currency,"
     " toUnixTimestamp64Milli(opened_at) AS opened_ms,"
     " toUnixTimestamp64Milli(updated_at) AS updated_ms,"
-    f" evidence_count, assignee, outcome, {_REASONS}"
+    f" evidence_count, assignee, outcome, {REASONS}"
 )
 
 _CHANGE = (
@@ -36,7 +36,7 @@ _CHANGE = (
     " new_limit_minor, drawn_minor, currency, approval, state,"
     " toUnixTimestamp64Milli(decided_at) AS decided_ms,"
     " toUnixTimestamp64Milli(effective_at) AS effective_ms,"
-    f" policy_version, actor, {_REASONS}"
+    f" policy_version, actor, {REASONS}"
 )
 
 
@@ -101,7 +101,7 @@ def merchant_assessments(engine: Engine, scope: Scope, merchant_id: str) -> list
     )
     if history:
         latest = engine.query(
-            f"SELECT {_REASONS}, anomaly_version, unusual,"  # noqa: S608 - constants
+            f"SELECT {REASONS}, anomaly_version, unusual,"  # noqa: S608 - constants
             " mapKeys(features) AS names, mapValues(features) AS vector"
             " FROM assessments WHERE merchant_id = {merchant_id:String}"
             " AND assessment_id = {assessment_id:String} LIMIT 1",
@@ -118,25 +118,3 @@ def merchant_alerts(engine: Engine, scope: Scope, merchant_id: str) -> list[Row]
         f" AND {scope.where()} ORDER BY version DESC LIMIT 1 BY alert_id",
         {"merchant_id": merchant_id, **scope.params},
     )
-
-
-def merchant_changes(engine: Engine, scope: Scope, merchant_id: str) -> list[Row]:
-    """Limit changes of a merchant's lines, the latest first."""
-    return engine.query(
-        f"SELECT {_CHANGE} FROM limit_changes"  # noqa: S608 - constants
-        f" WHERE merchant_id = {{merchant_id:String}} AND {scope.where()}"
-        f" ORDER BY decided_at DESC, version DESC LIMIT {HISTORY_MAX}",
-        {"merchant_id": merchant_id, **scope.params},
-    )
-
-
-def current_lines(changes: list[Row]) -> list[Row]:
-    """The latest change of each line that moved its limit, from a merchant's changes."""
-    latest: dict[str, Row] = {}
-    for row in changes:
-        if row["state"] != "sent":
-            continue
-        held = latest.get(row["line_id"])
-        if held is None or row["version"] > held["version"]:
-            latest[row["line_id"]] = row
-    return [latest[line_id] for line_id in sorted(latest)]

@@ -12,12 +12,17 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from desk import i18n, present
+from desk.alerting import Kinds, kind_text
+from desk.api.problems import is_api, problem_answer
 from desk.commanding import Commanding
 from desk.identity import Permission, Viewer
+from desk.live import Live
 from desk.navigation import navigation
 from desk.ports import Engine
 from desk.present import Labels
+from desk.preview import Previewer, no_previewer
 from desk.scope import Scope, scope_of
+from desk.unmasking import Grants
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +44,18 @@ class Desk:
         commands: Commanding,
         *,
         labels: Labels,
+        kinds: Kinds,
+        previewer: Previewer = no_previewer,
         clock: Callable[[], float],
     ) -> None:
         self.engine = engine
         self.commands = commands
         self.labels = labels
+        self.previewer = previewer
+        self.grants = Grants(clock)
+        self.kinds = kinds
         self._clock = clock
+        self.live = Live(engine, self.now_ms)
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -75,10 +86,37 @@ class Desk:
         """Which merchants this request may see. Every query of merchants' data takes it."""
         return scope_of(self.viewer(request))
 
+    def may_see_unmasked(self, request: Request, merchant_id: str) -> bool:
+        """Whether this request may show a merchant's personal data, which ``/unmask`` grants.
+
+        Each look is written to the audit log before this returns true, once a request. An API
+        token never sees them. Raises ``desk.outbox.OutboxUnavailable``.
+        """
+        session_id: str | None = getattr(request.state, "session_id", None)
+        viewer = self.viewer(request)
+        if session_id is None or not viewer.may("unmask"):
+            return False
+        grant = self.grants.of(session_id, merchant_id)
+        if grant is None:
+            return False
+        looked: set[str] = getattr(request.state, "looked", set())
+        if merchant_id not in looked:
+            path = request.scope["path"]
+            self.commands.audit(
+                viewer, "unmask", merchant_id, reason=grant.reason, detail=f"look {path}"
+            )
+            request.state.looked = looked | {merchant_id}
+        return True
+
     def language(self, request: Request) -> i18n.Language:
         """The language of this request."""
         header = request.headers.get("accept-language", "")
         return i18n.chosen(request.cookies.get(LANGUAGE_COOKIE), header)
+
+    def kind_text(self, request: Request, kind: str) -> str:
+        """The name of a kind of alert in the language of this request."""
+        language = self.language(request)
+        return kind_text(kind, self.kinds, language, i18n.translator(language))
 
     # --- time --------------------------------------------------------------------------------
 
@@ -102,9 +140,11 @@ class Desk:
     def render(self, request: Request, template: str, **values: Any) -> str:
         """A template as text. It finds ``t``, ``viewer``, ``csrf``, ``made_ms`` and ``values``."""
         language = self.language(request)
+        t = i18n.translator(language)
         theme = request.cookies.get(THEME_COOKIE, "")
         return self._templates.get_template(template).render(
-            t=i18n.translator(language),
+            t=t,
+            kind=lambda code: kind_text(code, self.kinds, language, t),
             language=language,
             language_tag=i18n.TAGS[language],
             languages=i18n.NAMES,
@@ -112,7 +152,8 @@ class Desk:
             viewer=getattr(request.state, "viewer", None),
             navigation=navigation,
             csrf=getattr(request.state, "csrf", ""),
-            path_now=request.url.path,
+            path_now=request.scope["path"],
+            address_now=_address(request),
             made_ms=self.now_ms(),
             **values,
         )
@@ -122,8 +163,13 @@ class Desk:
         return HTMLResponse(self.render(request, template, **values), status)
 
     def problem(self, request: Request, status: int, detail: str | None = None) -> Response:
-        """A page that says what is wrong and what to do; ``detail`` is English text."""
+        """A page that says what is wrong and what to do; ``detail`` is English text.
+
+        The API gets problem details in JSON instead.
+        """
         title, advice = PROBLEMS.get(status, PROBLEMS[500])
+        if is_api(request):
+            return problem_answer(request, status, detail or advice)
         return self.page(
             request, "problem.html", status, problem=title, advice=advice, detail=detail
         )
@@ -145,12 +191,19 @@ class Desk:
             viewer: Viewer | None = getattr(request.state, "viewer", None)
             if permission is not None and (viewer is None or not viewer.may(permission)):
                 if viewer is not None:
-                    self.commands.audit(viewer, "denied", request.url.path, detail=permission)
+                    self.commands.audit(viewer, "denied", request.scope["path"], detail=permission)
                 return self.problem(request, 403)
             return handler(request)
 
         guarded.__name__ = getattr(handler, "__name__", "handler")
+        guarded.permission = permission  # type: ignore[attr-defined] # for whoever lists the routes
         return Route(path, guarded, methods=list(methods))
+
+
+def _address(request: Request) -> str:
+    """The page's own address with its query, to come back to."""
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")
 
 
 PROBLEMS: dict[int, tuple[str, str]] = {
@@ -163,7 +216,13 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     403: ("Not allowed", "Your role does not allow this, or the merchant is not yours to see."),
     404: ("Nothing here", "There is no such page, or nothing is stored of this merchant."),
     405: ("Not allowed", "The desk takes no such request here."),
+    409: ("Too late", "Somebody or something else was faster; nothing was sent."),
     413: ("Too large", "The request is larger than the desk takes."),
+    421: (
+        "Not under this name",
+        "The desk does not answer to the host name in the address. Its operator can add it to "
+        "TIDELINE_DESK__ALLOWED_HOSTS.",
+    ),
     429: ("Too many requests", "Please wait a minute and try again."),
     500: ("Something went wrong", "Please try again; the cause is in the desk's log."),
     503: (

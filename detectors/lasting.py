@@ -1,13 +1,14 @@
-"""How long things last: conditions before they fire, and quiet after an episode closed.
+"""How long things last: conditions before they fire, quiet after an episode closed, and cures.
 
 Pure: what is remembered of a merchant goes in, what is to be remembered comes out. Times are event
-times in epoch milliseconds. Both memories have at most one entry per kind of the rule book.
+times in epoch milliseconds. The memories have at most one entry per kind of alert.
 """
 
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from detectors.alert_terms import AlertTerms
 from detectors.episodes import Episode
 from detectors.rules import SEVERITY_RANK, RuleBook
 from detectors.sentinels import Hit
@@ -17,11 +18,22 @@ Since = Mapping[str, int]
 """Kind -> when its condition was first seen met, of kinds with a persistence."""
 
 
+CURED_KEPT = 16
+"""Cured episodes of a merchant that may open again; past it the ones closed first are forgotten."""
+
+
 class Cooling(Struct, frozen=True, gc=False):
     """After an episode closed: no other of its kind before ``until``, unless more severe."""
 
     until: int
     severity: Severity
+
+
+class Cured(Struct, frozen=True, gc=False):
+    """An episode that was closed as ``cured`` and opens again if its kind fires by ``until``."""
+
+    until: int
+    episode: Episode
 
 
 def lasting(
@@ -66,3 +78,21 @@ def may_open(cooling: Mapping[str, Cooling], hit: Hit, at: int) -> bool:
     if each is None or at >= each.until:
         return True
     return SEVERITY_RANK[hit.severity] > SEVERITY_RANK[each.severity]
+
+
+def cured_after(
+    terms: AlertTerms, cured: Mapping[str, Cured], closed: Episode, at: int
+) -> dict[str, Cured]:
+    """The memory after an episode closed at ``at``; entries that are over are dropped."""
+    after = {k: each for k, each in cured.items() if at <= each.until and k != closed.kind}
+    if closed.outcome == "cured" and terms.reopen_within_ms:
+        after[closed.kind] = Cured(at + terms.reopen_within_ms, closed)
+        if len(after) > CURED_KEPT:
+            del after[min(after, key=lambda k: (after[k].until, k))]
+    return after
+
+
+def may_reopen(cured: Mapping[str, Cured], kind: str, at: int) -> Episode | None:
+    """The episode that opens again if its kind fires at ``at``, None for a new one."""
+    each = cured.get(kind)
+    return None if each is None or at > each.until else each.episode

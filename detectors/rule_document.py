@@ -22,8 +22,8 @@ tests of one exception (*unless*) are met; what is not available excuses nothing
 - The rule fires once its condition has lasted: it was met at every assessment for that time \
 (event time). A merchant is assessed at least at the close of each day with business.
 - An open episode clears when its hold is no longer met. Once it closed, no other of its kind \
-opens during the cool-down, unless it is more severe. The cool-down spares the desk alone: \
-decisions on lines go by what fires.
+opens during the cool-down, unless it is more severe; one that was cured opens again instead \
+([alerts.md](alerts.md)). The cool-down spares the desk alone: decisions on lines go by what fires.
 - A rule yields to another of at least its severity that says the same better.
 - While a feed that a rule needs is quiet for everyone, the rule neither fires nor clears.
 

@@ -64,7 +64,8 @@ class EngineConfig(Struct, kw_only=True, frozen=True):
     - SILENCE_CHECK: the end of the clock hour 24, and again 48, hours after that of its latest
       activity, where it was active on 20 or more of days 2-29 as of then.
     - OVERDUE_CHECK: the end of each day for which a promise is still open.
-    - IDLE_CHECK: 1, 2, 4 ... 64 days after its last bucket's close; and lending's deadlines.
+    - IDLE_CHECK: 1, 2, 4 ... 64 days after its last bucket's close; and deadlines set by
+      ``FeatureEngine.set_lending_deadline``: lending's, and the end of a snooze.
 
     Checks other than the close are looked up when a bucket closes, a check passes, or an event
     comes too late for its bucket's close; one whose cause is gone when it passes is left out.

@@ -68,7 +68,25 @@ class Metrics:
         )
         self.assessments = counter("assessments_total", "Assessments by band.", "band")
         self.alerts = counter("alerts_total", "Episodes opened.", "kind", "severity")
+        self.alerts_reopened = counter(
+            "alerts_reopened_total", "Cured episodes that opened again.", "kind"
+        )
+        self.alerts_suppressed = counter(
+            "alerts_suppressed_total",
+            "Assessments at which the policy kept an alert from opening.",
+            "kind",
+        )
+        self.commands_without_target = counter(
+            "alert_commands_without_target_total",
+            "Commands about an alert that is closed or not known, by type.",
+            "type",
+        )
         self.limit_changes = counter("limit_changes_total", "Limit changes.", "action")
+
+        # Desk
+        self.users_file_refused = counter(
+            "desk_users_file_refused_total", "Changes of the users file refused; the old one stays."
+        )
 
         # Time
         self.consumer_lag = gauge(
@@ -240,6 +258,21 @@ class Metrics:
         )
         self.sink_retries = counter("sink_retries_total", "Inserts tried again.", "table")
         self.sink_rejects = counter("sink_rejects_total", "Outputs that fit no table.", "table")
+
+        # Webhooks and relay
+        self.webhook_deliveries = counter(
+            "webhook_deliveries_total", "Attempts to deliver, by outcome.", "endpoint", "outcome"
+        )
+        self.webhook_waiting = gauge(
+            "webhook_waiting_seconds",
+            "Age of the oldest message read that the endpoint has not taken, 0 if there is none.",
+            "endpoint",
+        )
+        self.webhook_down = gauge(
+            "webhook_down",
+            "1 while an endpoint failed so often in a row that it counts as down.",
+            "endpoint",
+        )
 
         # Monitors
         self.monitor_exposure = gauge(
@@ -447,6 +480,12 @@ class Metrics:
             elif head == "alerts":
                 kind, _, severity = rest.rpartition(".")
                 self.alerts.labels(kind, severity).inc(count)
+            elif head == "alerts_reopened":
+                self.alerts_reopened.labels(rest).inc(count)
+            elif head == "alerts_suppressed":
+                self.alerts_suppressed.labels(rest).inc(count)
+            elif head == "commands_without_target" and rest:
+                self.commands_without_target.labels(rest).inc(count)
             elif head == "models_refused":
                 self.models_refused.labels(rest).inc(count)
             elif head == "limit_changes":

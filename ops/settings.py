@@ -122,14 +122,32 @@ class MetricsEndpoint(_Section):
 
 
 class Desk(_Section):
-    """Where the desk is served; port 0 is a free one.
+    """Where the desk is served (port 0 is a free one), and who may come in: docs/desk-access.md.
 
-    ``backtests_folder`` has summaries of ``tideline backtest``, which the page of policies shows.
+    ``one_time_login`` prints an address that opens one session; by default where there is no
+    ``users_file``. ``allowed_hosts`` are further names that the desk answers to, between commas.
+    ``hours_per_day`` is what the queue is cut at, unless a viewer chooses otherwise. The queue is
+    ranked in ``base_currency`` (default: that of most alerts); ``rates`` are its major units for
+    one of each other currency, as in ``{"USD": 7.1}``. ``backtests_folder`` has summaries of
+    ``tideline backtest``, which the page of policies shows.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(8088, ge=0, le=65_535)
+    users_file: Path | None = None
+    one_time_login: bool | None = None
+    secure_cookies: bool = False
+    allowed_hosts: str = ""
+    hours_per_day: float = Field(6.0, ge=0, le=24)
+    base_currency: str | None = Field(None, pattern="^[A-Z]{3}$")
+    rates: dict[str, float] = {}
     backtests_folder: Path | None = None
+
+
+class Webhooks(_Section):
+    """The file of endpoints that ``tideline webhooks`` delivers to, see docs/webhooks.md."""
+
+    file: Path | None = None
 
 
 class Privacy(_Section):
@@ -166,6 +184,7 @@ class Settings(BaseSettings):
     clickhouse: ClickHouse = ClickHouse()
     metrics: MetricsEndpoint = MetricsEndpoint()
     desk: Desk = Desk()
+    webhooks: Webhooks = Webhooks()
     privacy: Privacy = Privacy()
     models: Models = Models()
     log: Log = Log()

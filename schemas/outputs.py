@@ -100,6 +100,13 @@ class Alert(Struct, kw_only=True, frozen=True, gc=False):
 
     Each record is the whole episode as of ``updated_at``; ``version`` counts its states from 1, and
     the latest version wins. ``outcome`` is set when ``state`` is ``closed``.
+
+    ``acknowledge_by`` and ``close_by`` are the deadlines that the policy sets by severity, from the
+    opening (null in records of before there were any); ``acknowledged_at`` is when somebody first
+    acknowledged or snoozed it. ``reopened`` counts how often it opened again after it was cured.
+    ``probability_of_default`` is that of the latest assessment, null without enough history, and
+    ``headroom_minor`` what could still be drawn on the merchant's lines in ``currency``. ``note``
+    says why, where a person or a bound of the policy made the state.
     """
 
     alert_id: str
@@ -124,6 +131,13 @@ class Alert(Struct, kw_only=True, frozen=True, gc=False):
     snoozed_until: int | None = None
     outcome: str | None = None
     rules_version: str = ""
+    acknowledge_by: int | None = None
+    close_by: int | None = None
+    acknowledged_at: int | None = None
+    reopened: int = 0
+    probability_of_default: float | None = None
+    headroom_minor: int = 0
+    note: str | None = None
 
 
 class FunderShare(Struct, kw_only=True, frozen=True, gc=False):

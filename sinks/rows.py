@@ -143,6 +143,13 @@ def _alert(value: bytes) -> Row:
         a.snoozed_until,
         a.outcome,
         a.rules_version,
+        a.acknowledge_by,
+        a.close_by,
+        a.acknowledged_at,
+        a.reopened,
+        a.probability_of_default,
+        a.headroom_minor,
+        a.note,
     )
 
 
@@ -238,11 +245,17 @@ TABLES: dict[str, Table] = {
         "alerts",
         "alert_id merchant_id segment kind severity opened_at updated_at state version"
         " exposure_minor currency reasons evidence evidence_count model_version policy_version"
-        " feature_version assignee actor snoozed_until outcome rules_version",
+        " feature_version assignee actor snoozed_until outcome rules_version acknowledge_by"
+        " close_by acknowledged_at reopened probability_of_default headroom_minor note",
         {
             "opened_at": _TIME_MS,
             "updated_at": _TIME_MS,
             "snoozed_until": _TIME_MS,
+            "acknowledge_by": _TIME_MS,
+            "close_by": _TIME_MS,
+            "acknowledged_at": _TIME_MS,
+            "reopened": _UINT32,
+            "headroom_minor": _INT64,
             "version": _UINT32,
             "evidence_count": _UINT32,
             "exposure_minor": _INT64,

@@ -226,8 +226,8 @@ class Sink:
 
     def _open(self, partition: Partition, committed: int, claim: Claim | None) -> None:
         stored = self._store.last_offset(partition.logical, partition.topic, partition.number)
-        # Every record gives a row that says so, so a database that ends before the committed position lost
-        # rows, or is a new one: what Kafka still has is read again.
+        # Every record has a row that says so. A database that ends before the committed position
+        # has lost rows, or is a new one: what Kafka still has is read again.
         if committed > 0 and (stored is None or stored < committed - 1):
             place = TopicPartition(partition.topic, partition.number)
             low, _ = self._consumer.get_watermark_offsets(place, KAFKA_CALL_S)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ops.errors import FatalError
 from ops.metrics import Metrics
 from schemas import topics
+from sinks.derived import add_missing
 from sinks.engine import Engine, EngineUnavailable
 from sinks.log_rows import EVENTS_TABLE, RECORDS_TABLE, log_parts
 from sinks.rows import REJECT_COLUMNS, REJECTS, TABLES, Part, Record, sort_records
@@ -56,7 +57,8 @@ class Store:
 
         With ``look`` ClickHouse is asked first which of the rows it has, because an earlier insert
         of them may have taken place in part or whole; only the others are inserted, and looked for
-        again afterwards. A repeat without it relies on the token alone.
+        again afterwards; then what materialised views keep is set right (``sinks.derived``). A
+        repeat without it relies on the token alone.
 
         Raises ``EngineUnavailable`` when the outcome is unknown, ``FatalError`` when ClickHouse
         holds other records at these offsets.
@@ -66,10 +68,8 @@ class Store:
             self._insert(batch.logical, _parts(batch.logical, batch.records), token)
             return
         missing = self._missing(batch)
-        if not _rows_of(missing):
-            return
         self._insert(batch.logical, missing, token)
-        lost = self._missing(batch)
+        lost = self._missing(batch) if _rows_of(missing) else []
         if _rows_of(lost):
             # An engine that was killed in an insert may know the token and not have the rows: the
             # token is written first. Nobody else can be at work on this batch with such an engine.
@@ -77,6 +77,9 @@ class Store:
             self._insert(batch.logical, lost, f"{token}:again")
             if _rows_of(self._missing(batch)):
                 raise EngineUnavailable(f"ClickHouse took {token} and does not show it")
+        if self._engine.full:
+            parts = _parts(batch.logical, batch.records)
+            add_missing(self._engine, parts, _places(batch), f"{token}:again")
 
     def _insert(self, logical: str, parts: Sequence[Part], token: str) -> None:
         for part in parts:
@@ -115,12 +118,7 @@ class Store:
         line = "line" if table == EVENTS_TABLE else "toUInt32(0) AS line"
         rows = self._engine.query(
             f"SELECT kafka_offset, {line}, kafka_timestamp_ms FROM {table} {_WHERE}",  # noqa: S608 - names of our own tables
-            {
-                "topic": batch.topic,
-                "partition": batch.partition,
-                "first": batch.first,
-                "until": batch.last,
-            },
+            _places(batch),
         )
         written_ms = {record.offset: max(record.timestamp_ms, 0) for record in batch.records}
         for row in rows:
@@ -138,6 +136,16 @@ _WHERE = (
     "WHERE kafka_topic = {topic:String} AND kafka_partition = {partition:UInt32}"
     " AND kafka_offset >= {first:Int64} AND kafka_offset <= {until:Int64}"
 )
+
+
+def _places(batch: Batch) -> dict[str, str | int | float]:
+    """Parameters of ``_WHERE``."""
+    return {
+        "topic": batch.topic,
+        "partition": batch.partition,
+        "first": batch.first,
+        "until": batch.last,
+    }
 
 
 def _table_of(logical: str) -> str:

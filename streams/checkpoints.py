@@ -17,7 +17,7 @@ from schemas import topics
 from streams.records import Output
 from streams.scoring import Scoring
 
-FORMAT = 4
+FORMAT = 5
 """Version of the page and manifest encoding; a reader refuses what it does not know."""
 
 

@@ -7,7 +7,8 @@ from credit.capacity.amounts import NO_BOOKS, Books
 from credit.holding import Holding
 from credit.receivables import Receivables
 from detectors.episodes import Episode
-from detectors.lasting import Cooling
+from detectors.lasting import Cooling, Cured
+from features.layout import HOUR_MS, NEVER
 from features.lending import LendingBook
 from features.lines import LogLine
 
@@ -25,8 +26,9 @@ class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
     it has or wants a line that rests on them. None for all others, who pay nothing for it.
     ``registered`` says that it has an entry in the profiles.
 
-    ``met_since`` and ``cooling`` are what ``detectors.lasting`` remembers, at most one entry per
-    kind of the rule book each, None for none: so it is for nearly all.
+    ``met_since``, ``cooling`` and ``cured`` are what ``detectors.lasting`` remembers, at most one
+    entry per kind of alert each, None for none: so it is for nearly all.
+    ``probability_of_default`` is that of the latest assessment, kept while an episode is open.
     """
 
     segment: str = NO_SEGMENT
@@ -41,6 +43,8 @@ class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
     episodes: dict[str, Episode] = field(default_factory=dict)
     met_since: dict[str, int] | None = None
     cooling: dict[str, Cooling] | None = None
+    cured: dict[str, Cured] | None = None
+    probability_of_default: float | None = None
     assessments: int = 0
 
     @property
@@ -52,6 +56,28 @@ class Ledger(Struct, kw_only=True, gc=False, omit_defaults=True):
     def granted_minor(self) -> int:
         """What its lines grant together, in minor units."""
         return 0 if self.lending is None else self.lending.granted_minor
+
+    @property
+    def headroom_minor(self) -> int:
+        """What could still be drawn on its lines in its currency, in minor units."""
+        if self.lending is None:
+            return 0
+        book = self.book
+        owed = book.owed_by_line_minor
+        return self.lending.headroom_minor(owed, book.exposure_minor, self.currency)
+
+    def next_look_ms(self, as_of: int, swept: int) -> int:
+        """When it is to be looked at without an event: a due grows late, or a snooze is over.
+
+        Epoch ms, ``NEVER`` for not. Snoozes end on the hour, so that many end at one deadline;
+        ``swept`` is the latest deadline that has passed, ``as_of`` when lending was looked at.
+        """
+        look_at = NEVER if self.loans is None else self.loans.next_check_ms(as_of)
+        for each in self.episodes.values():
+            if each.snoozed_until is not None:
+                ends_at = (each.snoozed_until // HOUR_MS + 1) * HOUR_MS
+                look_at = min(look_at, ends_at if ends_at > swept else NEVER)
+        return look_at
 
     def books(self, as_of: int) -> Books:
         """Claims and bills as of an event time (epoch ms)."""

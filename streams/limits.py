@@ -21,10 +21,11 @@ from credit.merchant import (
 from credit.opening import Application
 from credit.reasons import plain_reason
 from credit.receivables import Receivables
+from detectors.alert_terms import CORE_SILENT
 from detectors.assess import Verdict
 from detectors.sentinels import Hit
 from detectors.vectors import Vector, as_floats
-from features.catalogue import FEATURE_VERSION
+from features.catalogue import FEATURE_VERSION, INDEX
 from features.engine import FeatureEngine
 from features.lines import LogLine
 from schemas import topics
@@ -37,8 +38,8 @@ LINE_COMMANDS = frozenset(
     {"merchant.freeze", "merchant.release", "limit.override", "limit.approve", "limit.reject"}
 )
 """Commands of the desk about lines."""
-CORE_SILENT = "core_silent"
-"""Kind of the alert on a lending core that does not answer in time."""
+_DELIVERED_OPEN = INDEX["delivered_unsettled_minor"]
+_INVOICES_OPEN = INDEX["invoices_open_minor"]
 
 Emit = Callable[[str, str, LimitChange], None]
 """Told the topic, the merchant and the value of an output."""
@@ -84,9 +85,10 @@ class Limits:
             day = STANDING if line.day is None else line.day
             self.guard.purse.grant(line.budget_id or "", day, line.amount_minor or 0)
 
-    def apply(self, slot: int, ledger: Ledger, line: LogLine) -> None:
+    def apply(self, slot: int, ledger: Ledger, line: LogLine, vector: Vector) -> None:
         """Note a ``credit.applied``; the assessment of its line decides it.
 
+        ``vector`` is the merchant's as of then: it says what a book that begins now has missed.
         Without a product it is for the first that the policy offers. A later one for the same
         product takes the place of one that still waits.
         """
@@ -98,7 +100,10 @@ class Limits:
         ledger.lending.applications[line.product or next(iter(terms))] = Application(
             line.amount, line.occurred_at, line.event_id, line.currency, line.channel
         )
+        had_book = ledger.receivables is not None
         self._watch(slot, ledger)
+        if ledger.receivables is not None and not had_book:
+            ledger.receivables.begin(vector[_DELIVERED_OPEN], vector[_INVOICES_OPEN])
 
     def keep_books(self, slot: int, ledger: Ledger, line: LogLine) -> None:
         """Enter a business line into the books that the merchant's lines rest on.
@@ -155,8 +160,9 @@ class Limits:
         self._tell(merchant, outcome)
         for line in overdue_lines(policy, who, holding):
             reasons, evidence = [plain_reason(CORE_SILENT)], [line.sent_decision_id]
+            probability = verdict.probability_of_default
             self._alerts.raise_one(
-                merchant, ledger, CORE_SILENT, "warning", reasons, evidence, as_of
+                merchant, ledger, CORE_SILENT, "warning", reasons, evidence, as_of, probability
             )
 
     def command(self, slot: int, ledger: Ledger, said: LogLine, as_of: int) -> None:

@@ -24,6 +24,8 @@ DAY_MS = 86_400_000
 
 Emit = Callable[[str, bytes], None]
 """Told the logical topic and the value of every output, in order."""
+Make = Callable[[int, Artifacts, Genesis, EngineConfig], Partitions]
+"""Makes the scoring of all partitions: their number, where versions are, the start, the clock."""
 Tap = Callable[[Record], None]
 """Told every record of the log, before it is scored."""
 
@@ -42,6 +44,7 @@ class Pipeline:
         start: Genesis | None = None,
         tap: Tap | None = None,
         scoring_artifacts: Artifacts | None = None,
+        make: Make = Partitions,
     ) -> None:
         self._intake = intake
         self._artifacts = artifacts
@@ -49,7 +52,7 @@ class Pipeline:
         self._learner = learner
         self._tap = tap
         self._config = config or EngineConfig()
-        self._scored = Partitions(
+        self._scored = make(
             intake.partitions, scoring_artifacts or artifacts, start or genesis(), self._config
         )
         self.scoring = self._scored.scoring

@@ -227,6 +227,12 @@ class Scoring:
         if ledger is None:
             ledger = self.ledgers[slot] = Ledger()
         outcome, outcome_of = None, None
+        if line is None and ledger.episodes:
+            merchant = self.engine.index.id_of(slot)
+            if cohort_alerts.is_cohort(merchant):
+                self._alerts.wake(merchant, ledger, due.as_of)
+                self._look_again(slot, ledger, due.as_of, timer=True)
+                return
         if line is not None:
             if trigger == _COMMAND:
                 outcome, outcome_of = self._command(due, line, ledger), line.alert_id
@@ -236,7 +242,7 @@ class Scoring:
                 ledger.update_profile(line)
                 if line.type != "credit.applied":
                     return
-                self._limits.apply(slot, ledger, line)
+                self._limits.apply(slot, ledger, line, due.vector)
             elif trigger == _LENDING:
                 if line.type in ("limit.acknowledged", "limit.rejected"):
                     self._settle()  # in log order: others may want the same budget
@@ -252,9 +258,10 @@ class Scoring:
         vector[:] = due.vector
         held = self._complete(slot, vector, ledger, due.as_of)
         exposure_minor = 0
+        if ledger.loans is not None or ledger.episodes:
+            self._look_again(slot, ledger, due.as_of, timer=line is None)
         if ledger.loans is not None:
             exposure_minor = ledger.loans.exposure_minor
-            self.engine.set_lending_deadline(slot, ledger.loans.next_check_ms(due.as_of))
             if outcome is None:
                 outcome_of = ledger.loans.newly_late(due.as_of)
                 outcome = None if outcome_of is None else "late_30"
@@ -283,9 +290,19 @@ class Scoring:
         merchant = self.engine.index.id_of(due.slot)
         if cohort_alerts.is_cohort(merchant):
             cohort_alerts.take(self._alerts, merchant, ledger, line, due.as_of)
+            self._look_again(due.slot, ledger, due.as_of)
             return None
         verdict = self._alerts.command(merchant, ledger, line, due.as_of)
+        if line.type == "alert.snooze":
+            # As of the watermark: the command may lie ahead of lending's checks still to come.
+            self._look_again(due.slot, ledger, self.engine.watermark)
         return None if verdict is None else f"verdict_{verdict}"
+
+    def _look_again(self, slot: int, ledger: Ledger, as_of: int, *, timer: bool = False) -> None:
+        """Make the merchant due when lending wants it after ``as_of``, or a snooze is over."""
+        # A timer's deadline is the millisecond after it; others may have passed and come yet.
+        swept = as_of + 1 if timer else self.engine.watermark
+        self.engine.set_lending_deadline(slot, ledger.next_look_ms(as_of, swept))
 
     # --- vectors ---------------------------------------------------------------------------
 
@@ -379,9 +396,6 @@ class Scoring:
         self._emit_assessment(case, text)
         if due.trigger == _COMMAND:
             return  # a verdict is about the past: it opens no alert and moves no line
-        if hits or ledger.episodes:
-            evidence = [line.event_id] if line is not None else []
-            self._alerts.update(merchant, ledger, case.vector, hits, held, evidence, at)
         self._limits.decide(
             due.slot,
             ledger,
@@ -395,6 +409,13 @@ class Scoring:
             causes=causes,
             as_of=at,
         )
+        # After the decision: an alert says what can still be drawn.
+        if hits or ledger.episodes:
+            evidence = [line.event_id] if line is not None else []
+            probability = verdict.probability_of_default
+            self._alerts.update(
+                merchant, ledger, case.vector, hits, held, evidence, at, probability
+            )
 
     def _fire(
         self,

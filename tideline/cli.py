@@ -17,6 +17,7 @@ from tideline.commands import (
     rules,
     schema,
     topics,
+    users,
 )
 from tideline.commands.backtest import backtest
 from tideline.commands.bench import bench
@@ -27,6 +28,7 @@ from tideline.commands.evaluate import evaluate
 from tideline.commands.lending_core import lending_core
 from tideline.commands.migrate import migrate
 from tideline.commands.simulate import simulate
+from tideline.commands.webhooks import webhooks
 from tideline.console import EXIT_FAILED, EXIT_USAGE, progress_console
 
 app = typer.Typer(
@@ -57,6 +59,7 @@ for command in (
     roles.learner,
     roles.monitor,
     roles.sink,
+    webhooks,
     desk,
     lending_core,
     migrate,
@@ -75,6 +78,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(features.app, name="features")
 app.add_typer(rules.app, name="rules")
 app.add_typer(products.app, name="products")
+app.add_typer(users.app, name="users")
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 -- The log line by line: an event is a row, at its position (partition, offset, line). A field that the
 -- line has not is empty or null, and `body` is the line as it stands. What concerns no single merchant
 -- stands in every partition of the log and is stored from partition 0 alone; a lease of a budget stands
--- in one and is stored from it; clock ticks are left out. Rows go 400 days after they were written to
--- the log, which itself is kept for 90: time to take a year's back-up, and a full season to look at.
+-- in one and is stored from it; clock ticks are left out. Rows go 400 days after they were stored, where
+-- the log itself is kept for 90: a year and a month, so that a day can be looked at beside the last year's.
 CREATE TABLE IF NOT EXISTS events
 (
     merchant_id String CODEC(ZSTD(1)),
@@ -29,14 +29,14 @@ CREATE TABLE IF NOT EXISTS events
     line UInt32 COMMENT 'place within the record, from 1' CODEC(Delta, ZSTD(1)),
     kafka_timestamp_ms Int64 CODEC(Delta, ZSTD(1)),
     kafka_timestamp DateTime64(3, 'UTC') ALIAS fromUnixTimestamp64Milli(kafka_timestamp_ms, 'UTC'),
-    INDEX by_offset kafka_offset TYPE minmax GRANULARITY 1,
-    INDEX by_input_topic input_topic TYPE set(16) GRANULARITY 4
+    stored_at DateTime('UTC') DEFAULT now() CODEC(Delta, ZSTD(1)),
+    INDEX by_offset kafka_offset TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 PRIMARY KEY (merchant_id, occurred_at)
 ORDER BY (merchant_id, occurred_at, kafka_topic, kafka_partition, kafka_offset, line)
-TTL toDateTime(intDiv(kafka_timestamp_ms, 1000), 'UTC') + INTERVAL 400 DAY
+TTL stored_at + INTERVAL 400 DAY
 SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
@@ -58,13 +58,43 @@ ORDER BY (kafka_topic, kafka_partition, kafka_offset)
 SETTINGS non_replicated_deduplication_window = 10000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
--- What people (and the monitor, for cohorts) asked for. `policy.publish` and `model.rollback` stand in
--- the log as the activation that they led to, under the same event_id: see `controls`.
+-- What people (and the monitor, for cohorts) asked for, in the order of time: few among many events.
+-- `policy.publish` and `model.rollback` stand in the log as the activation that they led to, under the
+-- same event_id: see `controls`.
+CREATE TABLE IF NOT EXISTS command_lines
+(
+    type LowCardinality(String),
+    actor LowCardinality(String),
+    reason String CODEC(ZSTD(1)),
+    outcome LowCardinality(String),
+    occurred_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    merchant_id String CODEC(ZSTD(1)),
+    alert_id String CODEC(ZSTD(1)),
+    decision_id String CODEC(ZSTD(1)),
+    line_id String CODEC(ZSTD(1)),
+    event_id String CODEC(ZSTD(1)),
+    body String CODEC(ZSTD(3)),
+    kafka_topic LowCardinality(String),
+    kafka_partition UInt32,
+    kafka_offset Int64 CODEC(Delta, ZSTD(1)),
+    line UInt32,
+    kafka_timestamp_ms Int64 CODEC(Delta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (occurred_at, kafka_topic, kafka_partition, kafka_offset, line)
+SETTINGS non_replicated_deduplication_window = 10000,
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS command_lines_from_events TO command_lines AS
+SELECT type, actor, reason, outcome, occurred_at, merchant_id, alert_id, decision_id, line_id, event_id,
+    body, kafka_topic, kafka_partition, kafka_offset, line, kafka_timestamp_ms
+FROM events
+WHERE input_topic = 'desk.commands';
+
 CREATE VIEW IF NOT EXISTS commands AS
 SELECT type, actor, reason, outcome, occurred_at, merchant_id, alert_id, decision_id, line_id, event_id,
     body, kafka_partition, kafka_offset, line
-FROM events
-WHERE input_topic = 'desk.commands';
+FROM command_lines FINAL;
 
 -- What Tideline wrote into the log itself: activations of models and policies, leases of budgets.
 CREATE VIEW IF NOT EXISTS controls AS
@@ -142,7 +172,7 @@ CREATE TABLE IF NOT EXISTS daily_sums
 ENGINE = SummingMergeTree
 PARTITION BY toYYYYMM(day)
 ORDER BY (merchant_id, day, currency)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS daily_sums_from_events TO daily_sums AS

@@ -10,6 +10,9 @@ ORDER BY (opened_at, alert_id)
 SETTINGS non_replicated_deduplication_window = 10000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
+ALTER TABLE alerts_latest ADD INDEX IF NOT EXISTS by_alert alert_id TYPE bloom_filter GRANULARITY 1;
+ALTER TABLE alerts_latest ADD INDEX IF NOT EXISTS by_merchant merchant_id TYPE bloom_filter GRANULARITY 1;
+
 CREATE MATERIALIZED VIEW IF NOT EXISTS alerts_latest_from_alerts TO alerts_latest AS
 SELECT * FROM alerts;
 
@@ -99,6 +102,26 @@ SELECT line_id, merchant_id, segment, ifNull(region, 'unspecified') AS region, p
     version, action, new_limit_minor AS limit_minor, drawn_minor, decided_at, expires_at,
     funders.funder, funders.limit_minor
 FROM lines_latest FINAL;
+
+-- As before, in one pass over the merchants.
+DROP VIEW IF EXISTS portfolio_exposure;
+
+CREATE VIEW IF NOT EXISTS portfolio_exposure AS
+SELECT part.1 AS dimension, part.2 AS name, currency,
+    count() AS merchants,
+    sum(lent_minor) AS exposure_minor,
+    sum(granted) AS granted_minor,
+    if(granted_minor = 0, NULL, exposure_minor / granted_minor) AS utilisation,
+    sum(default_minor) AS exposure_at_default_minor,
+    0.65 * exposure_at_default_minor AS expected_loss_minor
+FROM
+(
+    SELECT currency, exposure_minor AS lent_minor, granted_minor AS granted,
+        exposure_minor * ifNull(probability_of_default, 0) AS default_minor,
+        arrayJoin([('segment', toString(segment)), ('region', toString(region))]) AS part
+    FROM portfolio_merchants
+) AS each
+GROUP BY dimension, name, currency;
 
 -- Who carries which part of a current line: what a funder may see.
 CREATE VIEW IF NOT EXISTS merchant_funders AS

@@ -70,15 +70,38 @@ def test_two_policies_over_the_same_events_are_compared_in_money(tmp_path: Path)
     }
 
 
-def test_a_change_that_waits_for_a_person_is_counted_and_moves_nothing(tmp_path: Path) -> None:
-    file = portfolio(tmp_path, 10_000_000)
+def behaviour(tmp_path: Path, file: Path, *more: str) -> dict[str, Any]:
+    """How the lines moved under a policy that asks people, and under one that does not."""
     policies = ("--policy", "portfolio-1", "--policy", "working-capital-1")
-    done = tideline("backtest", str(file), *policies, "--no-naive", "--json", cwd=tmp_path)
+    done = tideline("backtest", str(file), *policies, "--no-naive", "--json", *more, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_people_approve_what_is_proposed_some_time_later(tmp_path: Path) -> None:
+    file = portfolio(tmp_path, 10_000_000)
+    found = behaviour(tmp_path, file)
+    assert found["approve_after_hours"] == 24
+    asks, free = (found["behaviour"][name] for name in ("portfolio-1", "working-capital-1"))
+    assert asks["approvals"] == asks["approvals_granted"] >= 3
+    assert asks["actions"]["open"] == 3 and asks["actions"]["increase"] >= 3
+    assert (free["approvals"], free["approvals_granted"]) == (0, 0)
+    alone = behaviour(tmp_path, file, "--policy", "working-capital-2", "--approve-after", "0")
+    others = (alone["behaviour"][name] for name in ("working-capital-1", "portfolio-1"))
+    assert next(others) == free, "approvals under one policy are no business of another"
+    assert next(others)["approvals_granted"] >= asks["approvals_granted"]
+
+
+def test_what_nobody_approves_in_time_is_counted_and_moves_nothing(tmp_path: Path) -> None:
+    file = portfolio(tmp_path, 10_000_000)
+    found = behaviour(tmp_path, file, "--approve-after", "169")  # the policy waits 7 days
     waits, free = (found["behaviour"][name] for name in ("portfolio-1", "working-capital-1"))
     assert waits["approvals"] >= 3 and waits["actions"] == {"open": 3}
-    assert free["approvals"] == 0 and free["actions"] == {"open": 3, "increase": 9}
+    assert waits["approvals_granted"] == free["approvals"] == 0
+    assert free["actions"] == {"open": 3, "increase": 9}
+    page = (tmp_path / "backtest-out" / "backtest.html").read_text("utf-8")
+    assert "of which approved" in page
 
 
 def test_a_policy_with_an_error_is_refused_with_its_line(tmp_path: Path) -> None:

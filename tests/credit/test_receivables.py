@@ -58,6 +58,24 @@ def test_a_settlement_takes_off_its_order_and_then_the_oldest() -> None:
     assert delivered(of_b) == (("a", 9, 100), ("a", 8, 100))
 
 
+def test_what_was_open_before_the_book_began_is_settled_first() -> None:
+    for before, left in ((0.0, 50), (100.0, 150), (float("nan"), 50), (10_000.0, 200)):
+        made = Receivables("CNY")
+        made.begin(before, before)
+        made.apply(line("shipment.delivered", 2, order_id="o2", counterparty_id="a"))
+        made.apply(line("invoice.issued", 3, counterparty_id="a", invoice_id="i3"))
+        made.apply(line("shipment.delivered", 3, order_id="o3", counterparty_id="b"))
+        made.apply(line("invoice.issued", 3, counterparty_id="b", invoice_id="i4"))
+        made.apply(line("settlement.received", 4, 150))
+        assert sum(amount for _, _, amount in delivered(made)) == left
+        assert sum(amount for _, _, amount in made.invoiced.by_age(10 * DAY_MS)) == left
+    made = Receivables("CNY")
+    made.begin(500.0, 0.0)
+    made.apply(line("shipment.delivered", 2, order_id="o2", counterparty_id="a"))
+    made.apply(line("settlement.received", 4, order_id="o2", counterparty_id="a"))
+    assert delivered(made) == (), "a settlement that names its order meets it"
+
+
 def test_a_settlement_twice_does_not_take_the_same_document_twice() -> None:
     made = book(
         line("shipment.delivered", 1, order_id="o1", counterparty_id="a"),

@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from typer.main import get_command
 
 from deploy.kafka.local import VERSION as TESTED_KAFKA
+from desk.users_file import read_users
 from ops.kafka import FETCH_BYTES_MAX
 from ops.settings import Settings, load_settings, privacy_key
 from tests.deploy import files
@@ -124,6 +125,7 @@ def test_secrets_once_made_are_kept_and_fit_the_code(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
     settings = Settings(privacy={"key_file": folder / "privacy_key"})  # type: ignore[arg-type]
     assert len(privacy_key(settings)) == 32
+    assert read_users(folder / "desk_users").person("anybody") is None
 
 
 @pytest.mark.parametrize("name", services())
@@ -145,7 +147,8 @@ def test_every_variable_is_a_setting_and_its_value_is_taken(
     effective = load_settings()
     for variable, value in given.items():
         section, _, field = variable.removeprefix("TIDELINE_").lower().partition("__")
-        assert str(getattr(getattr(effective, section), field)) == value
+        shown = str(getattr(getattr(effective, section), field))
+        assert value in (shown, shown.lower())
 
 
 def test_a_variable_that_is_no_setting_is_refused(bare_environment: pytest.MonkeyPatch) -> None:
@@ -275,3 +278,6 @@ def test_the_desk_is_published_where_it_listens() -> None:
     desk = services()["desk"]
     assert environment(desk)["TIDELINE_DESK__HOST"] == "0.0.0.0"  # noqa: S104 - in its container
     assert desk["ports"][0].endswith(":" + environment(desk)["TIDELINE_DESK__PORT"])
+    assert desk["ports"][0].startswith("127.0.0.1:")
+    users = environment(desk)["TIDELINE_DESK__USERS_FILE"]
+    assert users.removeprefix("/run/secrets/") in desk["secrets"], "refused at start without one"

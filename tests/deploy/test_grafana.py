@@ -63,7 +63,7 @@ def test_every_panel_asks_a_provisioned_datasource() -> None:
 
 
 def test_the_datasource_is_the_prometheus_that_compose_starts() -> None:
-    (source,) = _datasources()
+    (source,) = [each for each in _datasources() if each["type"] == "prometheus"]
     assert source["url"] == "http://prometheus:9090"
     assert services()["prometheus"]["ports"][0].endswith(":9090")
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from desk.admission import COOKIE, Rules
 from desk.app import create_app
+from desk.identity import Viewer
 from desk.present import Label
+from desk.users_file import UsersFile
 from ops.health import HealthServer
 from ops.metrics import Metrics
 from ops.settings import ClickHouse, Settings
@@ -21,6 +25,7 @@ from schemas.outputs import Alert, Assessment, LimitChange
 from sinks.embedded import EmbeddedEngine
 from sinks.migrate import migrate
 from sinks.sink import Sink
+from tests.desk.people import PASSWORD, users_text
 from tests.sinks.conftest import clickhouse_folder, health, metrics
 from tests.sinks.fake_kafka import Clock, FakeConsumer, FakeKafka
 
@@ -120,3 +125,52 @@ def analyst(visitor: TestClient) -> TestClient:
     """Somebody who opened the printed address."""
     assert visitor.get("/login", params={"token": TOKEN}).status_code == 303
     return visitor
+
+
+@pytest.fixture
+def users_path(tmp_path: Path) -> Path:
+    """A users file of the people in ``tests.desk.people``."""
+    path = tmp_path / "users.yaml"
+    path.write_text(users_text())
+    return path
+
+
+@pytest.fixture
+def desk_of(engine: EmbeddedEngine, outbox: Sent, users_path: Path) -> Callable[..., TestClient]:
+    """A desk with a users file, and somebody before it who is not logged in."""
+
+    def make(
+        rules: Rules | None = None,
+        *,
+        token: str | None = TOKEN,
+        base_url: str = "http://127.0.0.1:8088",
+        engine: Any = engine,
+    ) -> TestClient:
+        rules = rules or Rules(users=UsersFile(users_path))
+        app = create_app(
+            engine, outbox, token=token, rules=rules, labels=LABELS, clock=lambda: NOW_S
+        )
+        return TestClient(app, base_url=base_url, follow_redirects=False)
+
+    return make
+
+
+def log_in(client: TestClient, name: str, password: str = PASSWORD, **fields: str) -> Any:
+    """Post the form of the login; returns the answer."""
+    return client.post("/login", data={"name": name, "password": password, **fields})
+
+
+def csrf_of(client: TestClient) -> str:
+    """The token of the forms of the session that a client has."""
+    found = re.search(r'name="csrf" value="([^"]+)"', client.get("/login/none").text)
+    assert found is not None, "not logged in"
+    return found[1]
+
+
+def session_of(client: TestClient, viewer: Viewer) -> TestClient:
+    """A browser of its own at the same desk, where ``viewer`` is logged in."""
+    app = client.app
+    (guard,) = [each for each in app.user_middleware if "admission" in each.kwargs]  # type: ignore[attr-defined]
+    other = TestClient(app, base_url="http://127.0.0.1:8088", follow_redirects=False)
+    other.cookies.set(COOKIE, guard.kwargs["admission"].sessions.begin(viewer))
+    return other

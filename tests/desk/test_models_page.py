@@ -7,8 +7,8 @@ from starlette.testclient import TestClient
 
 from schemas.learner_report import DriftAlarm, VariableDrift
 from sinks.embedded import EmbeddedEngine
-from tests.desk.conftest import Store
-from tests.desk.test_pages import INJECTIONS, page
+from tests.desk.conftest import Sent, Store
+from tests.desk.test_pages import INJECTIONS, Page, page
 from tests.sinks.outputs import (
     DAY_MS,
     START_MS,
@@ -64,10 +64,10 @@ def test_champion_challengers_and_floors_stand_with_their_figures(
     )
     text = page(analyst, "/models").text
     assert "default-risk-3 champion since 2023-11-14 22:13" in text
-    assert "Champion champion 0.313 0.710 −1.2 % 42.0 %" in text
+    assert "Champion Champion 0.313 0.710 −1.2 % 42.0 %" in text
     assert "−1.2 %" in text
-    assert "Volume rank floor – 0.810 –" in text
-    assert "0.810 of the best floor, volume rank" in text
+    assert "Volume rank Floor – 0.810 –" in text
+    assert "0.810 of the best floor, Volume rank" in text
     assert "tile warning" in analyst.get("/models").text, "a floor ranks above the champion"
 
 
@@ -106,11 +106,11 @@ def test_drift_reads_with_level_and_action_and_hides_what_stands_still(
     ]
     store(learner_report(1, drift=drift))
     shown = page(analyst, "/models")
-    assert "act Score, by its bands score, still moving 0.400 Another population" in shown.text
+    assert "Act Score, by its bands score, still moving 0.400 Another population" in shown.text
     assert "nothing is promoted while it moves" in shown.text
-    assert "Sales of the last 28 days 近28天净销售额 turnover_28d_minor 0.300" in shown.text
+    assert "Sales of the last 28 days turnover_28d_minor 0.300" in shown.text
     assert "within the hour. It has settled." in shown.text
-    assert "watch Days since the last sale 距上次成交天数 days_since_sale 0.120" in shown.text
+    assert "Watch Days since the last sale days_since_sale 0.120" in shown.text
     before, _, after = analyst.get("/models").text.partition("<details>")
     assert "later_feature" in after and "later_feature" not in before
     assert "1 that have not moved" in shown.text
@@ -126,8 +126,8 @@ def test_changes_found_stand_latest_first_with_their_means(
     ]
     store(learner_report(1, alarms=alarms))
     text = page(analyst, "/models").text
-    rows = re.findall(r"(Error up|Score down) .*? ([\d.]+(?: %)?) ([\d.]+(?: %)?) 1,320", text)
-    assert rows == [("Error up", "0.250", "0.500"), ("Score down", "10.0 %", "5.0 %")]
+    rows = re.findall(r"(Error ↑|Score ↓) .*? ([\d.]+(?: %)?) ([\d.]+(?: %)?) 1,320", text)
+    assert rows == [("Error ↑", "0.250", "0.500"), ("Score ↓", "10.0 %", "5.0 %")]
 
 
 def test_labels_are_counted_by_outcome_and_by_where_they_are(
@@ -153,12 +153,12 @@ def test_every_version_ever_published_is_listed_with_its_reason_and_its_use(
     )
     assert engine.query("SELECT count() AS n FROM model_versions") == [{"n": 3}]
     text = page(analyst, "/models").text
-    listed = re.findall(r"(default-risk-\d|prior-2) (?:logistic|scorecard|–)", text)
+    listed = re.findall(r"(default-risk-\d|prior-2) (?:Logistic|Scorecard|–)", text)
     assert listed == ["default-risk-3", "default-risk-2", "default-risk-1", "prior-2"]
     assert (
-        "default-risk-2 scorecard, after default-risk-1 2023-11-16 22:13 Scorecard: log loss 0.300"
+        "default-risk-2 Scorecard, after default-risk-1 2023-11-16 22:13 Scorecard: log loss 0.300"
         " against 0.340 of the champion before it, ROC AUC 0.750 against 0.680 of the best floor"
-        " (days past due), over 100 labels. 200 labels 24 defaulted 2 2023-11-15 22:13 to"
+        " (Days past due), over 100 labels. 200 labels 24 defaulted 2 2023-11-15 22:13 –"
     ) in text
     assert "prior-2 – Not published by the learner" in text
     assert "default-risk-2 made the latest assessment" in text, "the learner's champion is another"
@@ -177,5 +177,33 @@ def test_injections_are_text(analyst: TestClient, store: Store, text: str) -> No
     )
     shown = page(analyst, "/models")
     assert re.sub(r"\s+", " ", text) in shown.text
-    assert not {"script", "iframe", "form", "object"} & set(shown.tags)
+    assert not {"iframe", "object"} & set(shown.tags)
+    assert shown.tags.count("script") == 3, "the desk's own"
     assert all(address.startswith(("/", "#")) for address in shown.loads)
+
+
+def test_a_version_is_put_in_force_again_with_a_reason(
+    analyst: TestClient, store: Store, outbox: Sent
+) -> None:
+    store(
+        learner_report(1, champion="default-risk-2", versions=[published(1), published(2)]),
+        assessment(1, model_version="default-risk-2"),
+    )
+    form = Page(analyst.get("/models").text)
+    fields = {"version": "default-risk-1", "reason": "the new one is worse", "request_id": "r-1"}
+    answer = analyst.post("/models/rollback", data={"csrf": form.inputs["csrf"], **fields})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/models?sent")
+    (command,) = outbox.of("desk.commands")
+    assert command["type"] == "model.rollback" and command["merchant_id"] == "*"
+    assert (command["version"], command["reason"]) == ("default-risk-1", "the new one is worse")
+    assert "The roll-back is sent." in page(analyst, "/models?sent").text
+    missing = analyst.post("/models/rollback", data={"csrf": form.inputs["csrf"], "version": "x"})
+    assert missing.status_code == 400 and len(outbox.of("desk.commands")) == 1
+
+
+def test_the_page_reads_in_chinese(analyst: TestClient, store: Store) -> None:
+    store(learner_report(1, champion="default-risk-2", versions=[published(2)]))
+    analyst.cookies.set("tideline_language", "zh")
+    text = page(analyst, "/models").text
+    assert "冠军模型" in text and "模型" in text
+    assert "Who forecasts best" not in text

@@ -6,8 +6,18 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from detectors import episodes
+from detectors.alert_terms import AlertTerms
 from detectors.episodes import Episode
-from detectors.lasting import Cooling, cooling_after, lasting, may_open
+from detectors.lasting import (
+    CURED_KEPT,
+    Cooling,
+    Cured,
+    cooling_after,
+    cured_after,
+    lasting,
+    may_open,
+    may_reopen,
+)
 from detectors.rules import DAY_MS, HOUR_MS, RuleBook
 from detectors.sentinels import Hit
 from tests.detectors.rulebook import BOOK
@@ -16,15 +26,18 @@ SLOW = structs.replace(BOOK.rules[3], kind="slow", persistence_hours=48, cool_do
 QUICK = structs.replace(BOOK.rules[3], kind="quick", persistence_hours=0, cool_down_days=0)
 TWO = RuleBook("two", [SLOW, QUICK])
 START = 1_750_000_000_000
+TERMS = AlertTerms(reopen_within_days=10)
 
 
 def hit(kind: str, severity: str = "warning") -> Hit:
     return Hit(kind=kind, severity=severity, reasons=[], feeds=("logistics",))  # type: ignore[arg-type]
 
 
-def episode(kind: str, severity: str = "warning", at: int = START) -> Episode:
-    opened = episodes.open_episode("m", kind, severity, [], ["e"], at)  # type: ignore[arg-type]
-    return episodes.close(opened, "false_alarm", "ann", at)
+def episode(
+    kind: str, severity: str = "warning", at: int = START, outcome: str = "false_alarm"
+) -> Episode:
+    opened = episodes.open_episode("m", kind, severity, [], ["e"], at, TERMS)  # type: ignore[arg-type]
+    return episodes.close(opened, outcome, "ann", at)  # type: ignore[arg-type]
 
 
 def test_a_condition_fires_once_it_has_lasted() -> None:
@@ -96,3 +109,33 @@ def test_a_cool_down_that_is_over_is_forgotten_and_none_is_kept_where_there_is_n
     cooling = {"old": Cooling(START, "warning"), "new": Cooling(START + 1, "warning")}
     assert cooling_after(TWO, cooling, episode("quick"), START) == {"new": cooling["new"]}
     assert cooling_after(TWO, {}, episode("of_another_book"), START) == {}
+
+
+@pytest.mark.parametrize(("days", "opens"), [(0, True), (10, True), (11, False)])
+def test_a_cured_episode_may_open_again_for_so_many_days(days: int, opens: bool) -> None:
+    closed = episode("slow", outcome="cured")
+    cured = cured_after(TERMS, {}, closed, START)
+    again = may_reopen(cured, "slow", START + days * DAY_MS)
+    assert again == (closed if opens else None)
+    assert may_reopen(cured, "quick", START) is None
+
+
+@pytest.mark.parametrize("outcome", ["confirmed", "false_alarm", "defaulted"])
+def test_no_other_outcome_lets_an_episode_open_again(outcome: str) -> None:
+    earlier = {"slow": Cured(START + DAY_MS, episode("slow", outcome="cured"))}
+    assert cured_after(TERMS, earlier, episode("slow", outcome=outcome), START) == {}
+    never = AlertTerms(reopen_within_days=0)
+    assert cured_after(never, {}, episode("slow", outcome="cured"), START) == {}
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), max_size=80))
+def test_cured_episodes_are_remembered_only_for_their_time_and_so_many(steps) -> None:
+    cured: dict[str, Cured] = {}
+    now = START
+    for number, days in steps:
+        now += days * DAY_MS
+        closed = episode(f"kind_{number}", outcome="cured", at=now)
+        cured = cured_after(TERMS, cured, closed, now)
+        assert may_reopen(cured, closed.kind, now) == closed
+        assert len(cured) <= CURED_KEPT
+        assert all(now <= each.until <= now + TERMS.reopen_within_ms for each in cured.values())

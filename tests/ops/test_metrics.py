@@ -32,6 +32,7 @@ PLAIN_GAUGES = {
     "tideline_promotions_paused",
     "tideline_core_lines_quarantined",
     "tideline_monitor_exposure_squares",
+    "tideline_webhook_down",
 }
 
 
@@ -97,6 +98,10 @@ def test_scoring_s_counts_become_events_assessments_alerts_and_changes() -> None
             "late": 1,
             "assessments.B": 3,
             "alerts.order_collapse.high": 1,
+            "alerts_reopened.order_collapse": 2,
+            "alerts_suppressed.order_collapse": 4,
+            "commands_without_target": 5,
+            "commands_without_target.alert.close": 3,
             "limit_changes.decrease": 1,
             "skipped": 0,
         }
@@ -110,6 +115,12 @@ def test_scoring_s_counts_become_events_assessments_alerts_and_changes() -> None
     assert samples[("tideline_assessments_total", (("band", "B"),))] == 3
     alert = (("kind", "order_collapse"), ("severity", "high"))
     assert samples[("tideline_alerts_total", alert)] == 1
+    kind = (("kind", "order_collapse"),)
+    assert samples[("tideline_alerts_reopened_total", kind)] == 2
+    assert samples[("tideline_alerts_suppressed_total", kind)] == 4
+    closing = (("type", "alert.close"),)
+    assert samples[("tideline_alert_commands_without_target_total", closing)] == 3
+    assert event("commands_without_target") == 5
     assert samples[("tideline_limit_changes_total", (("action", "decrease"),))] == 1
     assert not [k for k in samples if ("outcome", "skipped") in k[1]]
 

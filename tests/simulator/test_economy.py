@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from credit.policy import load_policy
 from ops.errors import ConfigurationError
 from schemas.codec import Limits, decode_event
+from streams.artifacts import builtin_policy
 from tideline.simulator.arrivals import Delivery
 from tideline.simulator.economy import Economy, Scenario
 from tideline.simulator.planted import KINDS
@@ -69,6 +71,15 @@ def test_the_bytes_are_those_of_the_golden_run() -> None:
     digest = hashlib.sha256(b"\n".join(lines) + truth).hexdigest()
     head = b"\n".join([*lines[:GOLDEN_LINES], digest.encode()]) + b"\n"
     assert head == GOLDEN.read_bytes()
+
+
+def test_merchants_apply_for_products_that_ship_through_channels_that_they_have(ran: Ran) -> None:
+    offered = load_policy(builtin_policy("portfolio-1.yaml")).terms
+    applied = [event for event in ran.events if event["type"] == "credit.applied"]
+    assert len({event["product"] for event in applied}) == 6
+    for event in applied:
+        names = {channel.name for channel in offered[event["product"]].channels}
+        assert event.get("channel") in (names or {None})
 
 
 @given(seed=st.integers(0, 2**63 - 1))

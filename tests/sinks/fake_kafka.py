@@ -10,8 +10,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
 
-TIMESTAMP_MS = 1_900_000_000_000
-"""Ahead of any clock, so that no row is past its time to live."""
+TIMESTAMP_MS = 1_760_000_000_000
 
 
 class FakeMessage:
@@ -100,7 +99,8 @@ class FakeConsumer:
     def incremental_assign(self, places: list[TopicPartition]) -> None:
         for place in places:
             source = (place.topic, place.partition)
-            self.owned[source] = self.kafka.committed.get(source, (0, ""))[0]
+            committed = self.kafka.committed.get(source, (0, ""))[0]
+            self.owned[source] = place.offset if place.offset >= 0 else committed
 
     def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         answers = []

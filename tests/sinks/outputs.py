@@ -26,9 +26,7 @@ from schemas.outputs import (
     LimitChange,
     Reason,
 )
-
-START_MS = 1_700_000_000_000
-DAY_MS = 86_400_000
+from tests.sinks.log_lines import DAY_MS, START_MS, log_record
 
 VERSIONS = {"model_version": "m-7", "policy_version": "p-3", "feature_version": "f-2"}
 
@@ -86,6 +84,13 @@ def alert(number: int, **over: object) -> Alert:
         "reasons": reasons(),
         "evidence": [f"e-{number}", f"e-{number + 1}"],
         "evidence_count": 2,
+        "acknowledge_by": at + DAY_MS,
+        "close_by": at + 10 * DAY_MS,
+        "acknowledged_at": None if number % 2 else at + 1,
+        "reopened": number % 3,
+        "probability_of_default": None if number % 5 == 0 else 0.01 * (number % 50),
+        "headroom_minor": 10_000 * number,
+        "note": "a promotion" if number % 2 else None,
         **VERSIONS,
         **over,
     }
@@ -259,9 +264,14 @@ ID_COLUMNS = {
     topics.DESK_AUDIT: ("desk_audit", "audit_id"),
 }
 
+RECORD_TABLES = (*(name for name, _ in ID_COLUMNS.values()), "event_records")
+"""Tables with a row for each record that is stored; what is not in one is in ``sink_rejects``."""
 
-def output(topic: str, number: int) -> tuple[bytes, bytes]:
+
+def output(topic: str, number: int) -> tuple[bytes | None, bytes]:
     """Key and value of a record of a topic."""
+    if topic == topics.EVENTS:
+        return None, log_record(number)
     made = MAKERS[topic](number)
     return getattr(made, "merchant_id", f"m-{number % 7}").encode(), encode(made)
 

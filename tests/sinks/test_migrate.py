@@ -9,11 +9,17 @@ from schemas.codec import encode
 from sinks import migrate as migrations
 from sinks.embedded import EmbeddedEngine
 from sinks.engine import INSERT_SETTINGS
+from sinks.log_rows import EVENT_COLUMNS, EVENTS_TABLE, RECORD_COLUMNS, RECORDS_TABLE
 from sinks.migrate import MigrationError, load, migrate, pending, require_current
 from sinks.rows import REJECT_COLUMNS, REJECTS, TABLES, Record, sort_records
 from tests.sinks.outputs import DAY_MS, START_MS, learner_report, published
 
-TABLES_MADE = {table.name for table in TABLES.values()} | {REJECTS}
+WRITTEN = {table.name: table.columns for table in TABLES.values()} | {
+    REJECTS: REJECT_COLUMNS,
+    EVENTS_TABLE: EVENT_COLUMNS,
+    RECORDS_TABLE: RECORD_COLUMNS,
+}
+"""What the sink writes: columns by table."""
 
 
 def test_migrating_twice_applies_once(bare_engine: EmbeddedEngine) -> None:
@@ -49,7 +55,7 @@ def test_a_migration_that_broke_half_way_is_completed(bare_engine: EmbeddedEngin
     bare_engine.execute(load()[0].statements[0])
     migrate(bare_engine)
     made = {r["name"] for r in bare_engine.query("SHOW TABLES")}
-    assert made >= TABLES_MADE | {"alerts_current"}
+    assert made >= WRITTEN.keys() | {"alerts_current"}
 
 
 def test_every_table_keeps_tokens_and_is_ordered_by_the_kafka_position(
@@ -60,24 +66,26 @@ def test_every_table_keeps_tokens_and_is_ordered_by_the_kafka_position(
         " WHERE database = currentDatabase()"
     )
     tables = {row["name"]: row for row in rows}
-    for name in TABLES_MADE:
+    for name in WRITTEN:
         assert tables[name]["engine"] == "ReplacingMergeTree"
-        assert tables[name]["sorting_key"].endswith("kafka_topic, kafka_partition, kafka_offset")
+        position = "kafka_topic, kafka_partition, kafka_offset"
+        ends = f"{position}, line" if name == EVENTS_TABLE else position
+        assert tables[name]["sorting_key"].endswith(ends)
         assert "non_replicated_deduplication_window = 10000" in tables[name]["made"]
         assert "fsync_after_insert = 1" in tables[name]["made"]
 
 
 @pytest.mark.parametrize("full", [True, False])
 def test_both_schemas_have_the_columns_that_the_sink_writes(full: bool) -> None:
-    made = {}
+    made: dict[str, str] = {}
     for statement in (s for migration in load(full) for s in migration.statements):
         if statement.startswith("CREATE TABLE"):
             name, _, body = statement.removeprefix("CREATE TABLE IF NOT EXISTS ").partition("\n(")
             made[name] = body
         elif statement.startswith("ALTER TABLE"):
-            made[statement.split()[2]] += statement
-    wanted = {t.name: t.columns for t in TABLES.values()} | {REJECTS: REJECT_COLUMNS}
-    for name, columns in wanted.items():
+            name = statement.split()[2]
+            made[name] = made.get(name, "") + statement
+    for name, columns in WRITTEN.items():
         for column in columns:
             assert f"    {column.split('.')[-1]} " in made[name], (name, column)
 

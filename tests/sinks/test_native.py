@@ -16,13 +16,15 @@ from ops.settings import ClickHouse, Settings
 from schemas import topics
 from sinks.embedded import EmbeddedEngine
 from sinks.engine import EngineError, EngineUnavailable, engine_at
+from sinks.log_rows import log_parts
 from sinks.migrate import migrate, pending
 from sinks.native import NativeEngine
-from sinks.rows import TABLES, Record, sort_records
+from sinks.rows import TABLES, Part, Record, sort_records
 from sinks.sink import Sink
 from tests.conftest import require
 from tests.sinks.clickhouse_server import Proxy, Server, missing
 from tests.sinks.fake_kafka import Clock, FakeConsumer, FakeKafka
+from tests.sinks.log_lines import events_equal
 from tests.sinks.outputs import ID_COLUMNS, output
 
 
@@ -84,35 +86,40 @@ def records(topic: str, count: int) -> list[Record]:
     return [Record(topic, 0, n, 1_760_000_000_000 + n, k, v) for n, (k, v) in enumerate(made)]
 
 
-@pytest.mark.parametrize("topic", topics.OUTPUT_TOPICS)
+def part_of(topic: str, count: int) -> Part:
+    """Rows of the topic's table."""
+    if topic == topics.EVENTS:
+        return log_parts(records(topic, count))[0]
+    table = TABLES[topic]
+    return Part(table.name, table.columns, sort_records(table, records(topic, count)).rows)
+
+
+@pytest.mark.parametrize("topic", topics.STORED_TOPICS)
 def test_the_true_schema_reads_what_the_driver_writes_as_what_arrow_writes(
     engine: EmbeddedEngine, topic: str
 ) -> None:
     """No server of the true schema is at hand, but its engine reads the driver's blocks."""
-    table = TABLES[topic]
-    data = sort_records(table, records(topic, 20)).rows
-    engine.insert(table.name, table.columns, data, token="arrow")
+    table, columns, data = part_of(topic, 20)
+    engine.insert(table, columns, data, token="arrow")
     types = {
         row["name"]: row["type"]
         for row in engine.query(
             "SELECT name, type FROM system.columns WHERE database = currentDatabase()"
             " AND table = {table:String}",
-            {"table": table.name},
+            {"table": table},
         )
     }
-    block = native_bytes(
-        list(table.columns), [types[c] for c in table.columns], [list(c) for c in data]
-    )
-    engine.execute(f"CREATE TABLE other AS {table.name}")
-    quoted = ", ".join(f"`{c}`" for c in table.columns)
+    block = native_bytes(list(columns), [types[c] for c in columns], [list(c) for c in data])
+    engine.execute(f"CREATE TABLE other AS {table}")
+    quoted = ", ".join(f"`{c}`" for c in columns)
     connection = engine._session._conn  # type: ignore[union-attr]
     with connection.send_insert(f"INSERT INTO other ({quoted})", "Native") as inserter:
         inserter.append(block)
         inserter.finish()
-    for a, b in ((table.name, "other"), ("other", table.name)):
+    for a, b in ((table, "other"), ("other", table)):
         assert not engine.query(f"SELECT kafka_offset FROM {a} EXCEPT SELECT kafka_offset FROM {b}")
         both = f"SELECT {quoted} FROM {a} INTERSECT SELECT {quoted} FROM {b}"
-        assert engine.query(f"SELECT count() AS n FROM ({both})") == [{"n": 20}]
+        assert engine.query(f"SELECT count() AS n FROM ({both})") == [{"n": len(data[0])}]
 
 
 @pytest.mark.clickhouse
@@ -157,7 +164,7 @@ def test_the_sink_stores_on_a_server_through_lost_answers_and_a_server_killed(
     server: Server, database: NativeEngine, metrics: Metrics, health: HealthServer
 ) -> None:
     kafka = FakeKafka()
-    for topic in topics.OUTPUT_TOPICS:
+    for topic in topics.STORED_TOPICS:
         for number in range(60):
             kafka.publish(topic, number % 2, *output(topic, number))
     kafka.publish(topics.ALERTS, 0, b"m", b"\xff poison")
@@ -178,7 +185,7 @@ def test_the_sink_stores_on_a_server_through_lost_answers_and_a_server_killed(
     turns(6)
     assert proxy.cut_answers == 0, "answers were lost after the server had done its work"
     server.kill()
-    for topic in topics.OUTPUT_TOPICS:
+    for topic in topics.STORED_TOPICS:
         for number in range(60, 100):
             kafka.publish(topic, number % 2, *output(topic, number))
     turns(2)
@@ -190,6 +197,12 @@ def test_the_sink_stores_on_a_server_through_lost_answers_and_a_server_killed(
         table, column = ID_COLUMNS[topic]
         ids = [r["id"] for r in engine.query(f"SELECT {column} AS id FROM {table}")]
         assert len(ids) == len(set(ids)) == 100
+    log = {
+        (m.partition(), m.offset()): m.value() or b""
+        for partition in (0, 1)
+        for m in kafka.logs[topics.EVENTS, partition]
+    }
+    events_equal(engine, log)
     rejects = engine.query("SELECT hex(assumeNotNull(value)) AS bytes FROM sink_rejects")
     assert rejects == [{"bytes": b"\xff poison".hex().upper()}]
     row = engine.query("SELECT features.name AS n, features.value AS v FROM assessments LIMIT 1")[0]

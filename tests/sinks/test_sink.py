@@ -16,10 +16,13 @@ from ops.settings import ClickHouse, Settings
 from schemas import topics
 from sinks.embedded import EmbeddedEngine
 from sinks.engine import EngineUnavailable
+from sinks.log_rows import log_parts
 from sinks.migrate import MigrationError
+from sinks.rows import Record
 from sinks.sink import Sink
 from tests.sinks.fake_kafka import Clock, FakeConsumer, FakeKafka, FaultyEngine
-from tests.sinks.outputs import ID_COLUMNS, output
+from tests.sinks.log_lines import events_equal, line, record
+from tests.sinks.outputs import ID_COLUMNS, RECORD_TABLES, output
 
 
 class Bench:
@@ -76,10 +79,10 @@ class Bench:
         return sorted(r["id"] for r in self.engine.query(f"SELECT {column} AS id FROM {table}"))
 
     def positions_equal_the_log(self) -> None:
-        """Every record of every log is in its table or among the rejects, once."""
+        """Every record of every log is in its table or among the rejects, once, lines included."""
         stored = [
             (row["kafka_topic"], row["kafka_partition"], row["kafka_offset"])
-            for table in [*(name for name, _ in ID_COLUMNS.values()), "sink_rejects"]
+            for table in (*RECORD_TABLES, "sink_rejects")
             for row in self.engine.query(
                 f"SELECT kafka_topic, kafka_partition, kafka_offset FROM {table}"
             )
@@ -88,6 +91,13 @@ class Bench:
             (m.topic(), m.partition(), m.offset()) for log in self.kafka.logs.values() for m in log
         ]
         assert sorted(stored) == sorted(written)
+        log = {
+            (m.partition(), m.offset()): m.value() or b""
+            for (topic, _), messages in self.kafka.logs.items()
+            if topic == topics.EVENTS
+            for m in messages
+        }
+        events_equal(self.engine, log)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -98,7 +108,7 @@ def bench(engine: EmbeddedEngine, metrics: Metrics, health: HealthServer) -> Ben
 def test_every_output_becomes_one_row_and_offsets_are_committed_after_the_insert(
     bench: Bench,
 ) -> None:
-    for topic in topics.OUTPUT_TOPICS:
+    for topic in topics.STORED_TOPICS:
         bench.publish(topic, range(25), partitions=2)
     sink, consumer = bench.sink()
     bench.turn(sink, 6)
@@ -325,6 +335,74 @@ def test_poison_goes_to_sink_rejects_with_its_bytes_and_the_rows_around_it_are_s
     bench.positions_equal_the_log()
 
 
+def test_records_of_ticks_alone_are_passed_and_never_read_again(bench: Bench) -> None:
+    for number in range(6):
+        bench.kafka.publish(topics.EVENTS, 0, None, record([line("clock.tick", "*", number)]))
+    sink, _ = bench.sink()
+    bench.turn(sink)
+    assert bench.kafka.committed[topics.EVENTS, 0] == (6, "")
+    successor, consumer = bench.sink()
+    assert bench.turn(successor) == 0
+    assert consumer.owned[topics.EVENTS, 0] == 6, "no row, and yet nothing is taken for lost"
+    bench.positions_equal_the_log()
+
+
+@pytest.mark.parametrize("table", ["events", "event_records"])
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_a_crash_between_the_tables_of_the_log_doubles_and_loses_nothing(
+    bench: Bench, table: str, point: str
+) -> None:
+    bench.publish(topics.EVENTS, range(9))
+    sink, _ = bench.sink()
+
+    def crash_at(token: str) -> None:
+        if token.startswith(f"{table}:"):
+            raise KeyboardInterrupt
+
+    setattr(bench.engine, point, crash_at)
+    with pytest.raises(KeyboardInterrupt):
+        bench.turn(sink)
+    setattr(bench.engine, point, None)
+    bench.publish(topics.EVENTS, range(9, 30))
+    successor, _ = bench.sink()
+    bench.turn(successor, 6)
+    bench.positions_equal_the_log()
+
+
+def test_poison_lines_of_the_log_are_rejected_and_the_lines_around_are_rows(bench: Bench) -> None:
+    good = record([line("order.paid", "m-1", 1, amount=5, currency="CNY")])
+    bench.kafka.publish(topics.EVENTS, 0, None, good + b"\xff poison\n" + good + b"{}\n")
+    sink, _ = bench.sink()
+    bench.turn(sink)
+    successor, _ = bench.sink()
+    bench.turn(successor)
+    assert bench.engine.query("SELECT line FROM events ORDER BY line") == [
+        {"line": 1},
+        {"line": 3},
+    ]
+    rejects = bench.engine.query("SELECT kafka_topic FROM sink_rejects")
+    assert [r["kafka_topic"] for r in rejects] == [topics.EVENTS]
+    found = {"table": "events"}
+    assert bench.metrics.registry.get_sample_value("tideline_sink_rejects_total", found) == 1
+
+
+def test_the_same_batch_twice_gives_the_same_sums_of_the_day(bench: Bench) -> None:
+    bench.publish(topics.EVENTS, range(9))
+    sink, _ = bench.sink()
+    bench.turn(sink)
+    once = bench.engine.query("SELECT * FROM daily ORDER BY merchant_id, day, currency")
+    part = log_parts(
+        [
+            Record(m.topic(), m.partition(), m.offset(), m.timestamp()[1], m.key(), m.value())
+            for m in bench.kafka.logs[topics.EVENTS, 0]
+        ]
+    )[0]
+    bench.engine.insert(part.table, part.columns, part.data, token="events:risk.events:0:0-8")
+    assert bench.engine.query("SELECT * FROM daily ORDER BY merchant_id, day, currency") == once
+    bench.engine.insert(part.table, part.columns, part.data, token="another token")
+    assert bench.engine.query("SELECT * FROM daily ORDER BY merchant_id, day, currency") != once
+
+
 def test_a_new_database_is_filled_from_what_kafka_still_has(
     bench: Bench, bare_engine: EmbeddedEngine
 ) -> None:
@@ -388,7 +466,7 @@ def test_rows_equal_the_topics_through_any_order_of_faults(bench: Bench, seed: i
         return act
 
     for _ in range(60):
-        topic = draw.choice(topics.OUTPUT_TOPICS)
+        topic = draw.choice(topics.STORED_TOPICS)
         more = draw.randrange(0, 12)
         bench.publish(topic, range(published, published + more), partitions=2)
         published += more

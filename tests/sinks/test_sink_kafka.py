@@ -27,7 +27,8 @@ from sinks.engine import Engine
 from sinks.migrate import migrate
 from sinks.sink import Sink, group_id, sink_consumer
 from tests.sinks.fake_kafka import FaultyEngine
-from tests.sinks.outputs import ID_COLUMNS, output
+from tests.sinks.log_lines import events_equal
+from tests.sinks.outputs import ID_COLUMNS, RECORD_TABLES, output
 
 PARTITIONS = 2
 KILLS = 8
@@ -47,7 +48,7 @@ def real(kafka: LocalKafka, tmp_path: Path) -> Settings:
     settings = settings_of(kafka.bootstrap_servers, f"t{uuid.uuid4().hex[:8]}.", tmp_path / "ch")
     admin = AdminClient(admin_config(settings))
     made = admin.create_topics(
-        [NewTopic(topic_name(settings, t), PARTITIONS, 1) for t in topics.OUTPUT_TOPICS]
+        [NewTopic(topic_name(settings, t), PARTITIONS, 1) for t in topics.STORED_TOPICS]
     )
     for future in made.values():
         future.result(20)
@@ -68,7 +69,7 @@ class Publisher:
         for _ in range(transactions):
             self._producer.begin_transaction()
             for _ in range(self._draw.randrange(1, 120)):
-                topic = self._draw.choice(topics.OUTPUT_TOPICS)
+                topic = self._draw.choice(topics.STORED_TOPICS)
                 key, value = output(topic, self.number)
                 if self._draw.random() < 0.01:
                     value = b"\xff poison %d" % self.number
@@ -88,7 +89,7 @@ def written(settings: Settings) -> dict[tuple[str, int, int], bytes]:
     )
     places = [
         TopicPartition(topic_name(settings, topic), partition, 0)
-        for topic in topics.OUTPUT_TOPICS
+        for topic in topics.STORED_TOPICS
         for partition in range(PARTITIONS)
     ]
     consumer.assign(places)
@@ -107,13 +108,14 @@ def written(settings: Settings) -> dict[tuple[str, int, int], bytes]:
 
 
 def stored(engine: Engine) -> Counter[tuple[str, int, int]]:
-    """How often each position is in ClickHouse."""
+    """How often each position is in ClickHouse; a record of the log has a row of its own."""
     rows = [
         row
-        for table in [*(name for name, _ in ID_COLUMNS.values()), "sink_rejects"]
+        for table in (*RECORD_TABLES, "sink_rejects")
         for row in engine.query(
             f"SELECT kafka_topic t, kafka_partition p, kafka_offset o FROM {table}"
         )
+        if table != "sink_rejects" or not row["t"].endswith(topics.EVENTS)
     ]
     return Counter((row["t"], row["p"], row["o"]) for row in rows)
 
@@ -133,12 +135,20 @@ def check(settings: Settings, engine: Engine) -> None:
     """Rows and topics are equal: positions, identities and poison."""
     log = written(settings)
     assert stored(engine) == Counter(list(log))
-    logical = {topic_name(settings, t): t for t in topics.OUTPUT_TOPICS}
+    logical = {topic_name(settings, t): t for t in topics.STORED_TOPICS}
     poison = {v for v in log.values() if v.startswith(b"\xff poison")}
     assert poison, "the seed draws some poison"
     kept = engine.query("SELECT hex(assumeNotNull(value)) AS bytes FROM sink_rejects")
     assert sorted(bytes.fromhex(r["bytes"]) for r in kept) == sorted(poison)
+    of_log = {
+        (partition, offset): b"" if value in poison else value
+        for (name, partition, offset), value in log.items()
+        if logical[name] == topics.EVENTS
+    }
+    events_equal(engine, of_log)
     for name, topic in logical.items():
+        if topic == topics.EVENTS:
+            continue
         table, column = ID_COLUMNS[topic]
         good = [p for p, value in log.items() if p[0] == name and value not in poison]
         rows = engine.query(f"SELECT uniqExact({column}) AS ids, count() AS n FROM {table}")
@@ -264,10 +274,10 @@ def test_wiring_on_the_mock_cluster(tmp_path: Path) -> None:
     broker = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1})
     address = next(iter(broker.list_topics(timeout=10).brokers.values()))
     settings = settings_of(f"{address.host}:{address.port}", "", tmp_path / "ch")
-    for topic in topics.OUTPUT_TOPICS:
+    for topic in topics.STORED_TOPICS:
         broker.list_topics(topic, timeout=10)
     producer = Producer(producer_config(settings))
-    for topic in topics.OUTPUT_TOPICS:
+    for topic in topics.STORED_TOPICS:
         for number in range(200):
             key, value = output(topic, number)
             producer.produce(topic, key=key, value=value)
@@ -279,13 +289,13 @@ def test_wiring_on_the_mock_cluster(tmp_path: Path) -> None:
     sink = Sink(settings, engine, metrics, health)
     deadline = time.monotonic() + 60
     total = 0
-    while total < 200 * len(topics.OUTPUT_TOPICS):
+    while total < 200 * len(topics.STORED_TOPICS):
         total += sink.run_once()
         assert time.monotonic() < deadline
     assert health.readiness() == (True, {})
     sink.close()
     health.stop()
-    assert sum(stored(engine).values()) == len(stored(engine)) == 200 * len(topics.OUTPUT_TOPICS)
+    assert sum(stored(engine).values()) == len(stored(engine)) == 200 * len(topics.STORED_TOPICS)
     for table, column in ID_COLUMNS.values():
         assert engine.query(f"SELECT uniqExact({column}) AS n FROM {table}") == [{"n": 200}]
     engine.close()

@@ -85,15 +85,16 @@ def test_told_again_it_stays_one_episode_that_gathers_evidence(
     assert set(again.evidence) >= {"al_1", "al_2", "al_3"}
 
 
-def test_it_closes_when_it_has_calmed_and_may_open_again(
+def test_it_closes_when_it_has_calmed_and_opens_again_as_the_same(
     log: Log, make_event: Make, to_record: ToRecord
 ) -> None:
     (opened,) = log.add(to_record(make_event("cohort.alerted", NORTH, **FOUND)))
     (closed,) = log.add(to_record(make_event("cohort.calmed", NORTH, actor="monitor")))
     assert (closed.state, closed.outcome) == ("closed", "cured")
     assert log.add(to_record(make_event("cohort.calmed", NORTH, actor="monitor"))) == []
-    (second,) = log.add(to_record(make_event("cohort.alerted", NORTH, **FOUND)))
-    assert second.alert_id != opened.alert_id
+    (again,) = log.add(to_record(make_event("cohort.alerted", NORTH, **FOUND)))
+    assert (again.alert_id, again.version, again.state) == (opened.alert_id, 3, "open")
+    assert again.reopened == 1
 
 
 def test_the_desk_works_it_and_its_verdict_is_no_label(

@@ -129,6 +129,30 @@ def test_a_line_on_claims_moves_with_each_parcel_and_each_settlement() -> None:
     assert of_line[-1].new_limit_minor == 100_000, "nothing is claimed: the floor"
 
 
+def test_payments_for_older_claims_do_not_eat_up_a_book_that_just_began() -> None:
+    partition = Partition(UNLEASED)
+
+    def day(number: int) -> None:
+        """Invoices to three buyers, of whom each pays a month later."""
+        for name in ("cp0", "cp1", "cp2"):
+            named = {"counterparty_id": name}
+            partition.money("invoice.issued", 200_000, invoice_id=f"{name}-{number}", **named)
+            if number >= 30:
+                partition.money("settlement.received", 200_000, **named)
+        partition.at += DAY_MS
+
+    for number in range(60):
+        day(number)
+    partition.feed("merchant.updated", segment="parts")
+    partition.money("credit.applied", 50_000_000, product="supply-chain")
+    for number in range(60, 96):
+        day(number)
+    of_line = [c for c in partition.changes if c.product == "supply-chain"]
+    assert (of_line[0].action, {c.action for c in of_line[1:]}) == ("open", {"increase"})
+    claimed = sum(amount for _, _, amount in partition.ledger().books(partition.at).invoiced)
+    assert claimed == 30 * 3 * 200_000, "a month of invoices, once all of before is paid"
+
+
 def test_only_those_who_rest_on_books_are_watched() -> None:
     partition = supplier()
     partition.trade(2, ("other",))

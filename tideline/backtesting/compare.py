@@ -41,10 +41,14 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class Behaviour(Struct, frozen=True, kw_only=True):
-    """How a policy's lines moved. ``cuts`` are decreases and freezes."""
+    """How a policy's lines moved. ``cuts`` are decreases and freezes.
+
+    ``approvals`` are changes that waited for people, ``approvals_granted`` those that people sent.
+    """
 
     actions: dict[str, int]
     approvals: int
+    approvals_granted: int
     cuts: int
     cuts_reverted: int
     merchants_cut: int
@@ -98,6 +102,7 @@ def _behaviour(each: Conduct) -> Behaviour:
     return Behaviour(
         actions=dict(sorted(each.actions.items())),
         approvals=each.approvals,
+        approvals_granted=each.approvals_granted,
         cuts=each.cuts,
         cuts_reverted=each.reverted,
         merchants_cut=each.merchants_cut,

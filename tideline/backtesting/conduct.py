@@ -20,7 +20,7 @@ class Conduct:
 
     def __init__(self) -> None:
         self.actions: Counter[str] = Counter()
-        self.approvals = self.cuts = self.reverted = 0
+        self.approvals = self.approvals_granted = self.cuts = self.reverted = 0
         self._cuts: dict[str, dict[str, list[_Cut]]] = {}
         self._cut_merchants: set[str] = set()
         self._bad: set[str] = set()
@@ -38,6 +38,7 @@ class Conduct:
     def changed(self, change: LimitChange) -> None:
         """One limit change in force."""
         self.actions[change.action] += 1
+        self.approvals_granted += change.approval == "granted"
         merchant = change.merchant_id
         open_cuts = self._cuts.setdefault(merchant, {}).setdefault(change.line_id, [])
         if change.action in ("decrease", "freeze"):

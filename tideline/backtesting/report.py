@@ -107,6 +107,7 @@ def _behaviour(comparison: Comparison) -> Iterator[tuple[str, list[str]]]:
         )
     for label, field in (
         ("Changes that need a person", "approvals"),
+        ("of which approved", "approvals_granted"),
         ("Cuts and freezes", "cuts"),
         ("of which taken back within 90 days", "cuts_reverted"),
         ("Merchants cut", "merchants_cut"),

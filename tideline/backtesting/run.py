@@ -6,6 +6,7 @@ each runs from the first to the last event.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +25,7 @@ from streams.pipeline import Pipeline
 from streams.records import Record
 from tideline.backtesting.conduct import Conduct
 from tideline.backtesting.naive import NAIVE, Naive
+from tideline.backtesting.people import Approving
 
 _LENDING = b'"type":"loan.'
 _REPAID = b'"type":"repayment.received"'
@@ -53,7 +55,8 @@ _Item = LogLine | _Seen | tuple[int, LimitChange]
 class Backtest:
     """Feeds lines to all policies and keeps their limits, money and conduct.
 
-    ``names`` are the contenders, then the naive policies.
+    ``names`` are the contenders, then the naive policies. People approve what a contender proposes
+    ``approve_after_ms`` later; None: nobody does.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Backtest:
         *,
         naive: bool,
         learn: bool,
+        approve_after_ms: int | None,
     ) -> None:
         shared = MemoryArtifacts()
         config = engine_config(settings)
@@ -77,8 +81,11 @@ class Backtest:
         self.conduct = [Conduct() for _ in contenders]
         self.segments: dict[str, str] = {}
         self._first = len(contenders)
+        made: type[Partitions] | partial[Approving] = Partitions
+        if approve_after_ms is not None:
+            made = partial(Approving, after_ms=approve_after_ms)
         self._others = [
-            Partitions(intake.partitions, HeldPolicy(shared, each.text), start, config)
+            made(intake.partitions, HeldPolicy(shared, each.text), start, config)
             for each, start in zip(contenders[1:], starts[1:], strict=True)
         ]
         self._pipeline = Pipeline(
@@ -90,6 +97,7 @@ class Backtest:
             start=starts[0],
             tap=self._tap,
             scoring_artifacts=HeldPolicy(shared, contenders[0].text),
+            make=made,
         )
         self._last_ms = 0
         self._pending: list[tuple[int, int, _Item]] = []

@@ -15,6 +15,7 @@ from credit.bundle import bundle
 from credit.outcomes import Terms
 from credit.policy import PolicyError, load_policy
 from detectors.rule_loading import load_rules
+from features.layout import HOUR_MS
 from ops.errors import ConfigurationError, FatalError
 from ops.settings import Settings, load_settings
 from streams.artifacts import builtin_policy, builtin_products, builtin_rules
@@ -29,6 +30,7 @@ from tideline.console import console, progress
 from tideline.sources import AdapterReport, estimate_total, open_sources
 
 SHOW_EVERY = 1000
+APPROVE_AFTER_HOURS = 24.0
 
 
 def backtest(
@@ -42,6 +44,13 @@ def backtest(
         bool, typer.Option("--naive/--no-naive", help="compare with three naive policies too")
     ] = True,
     learn: Annotated[bool, typer.Option("--learn/--no-learn")] = True,
+    approve_after: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="hours after which people approve a proposal; past the policy's time-out: never",
+        ),
+    ] = APPROVE_AFTER_HOURS,
     annual_rate: Annotated[float, typer.Option(min=0, max=10)] = Terms().annual_rate,
     annual_funding_cost: Annotated[
         float, typer.Option(min=0, max=10)
@@ -62,7 +71,15 @@ def backtest(
         kafka = settings.kafka.model_copy(update={"partitions": partitions})
         settings = settings.model_copy(update={"kafka": kafka})
     load_machine_code()
-    subject = Backtest(settings, REPLAY_KEY, contenders(policy), terms, naive=naive, learn=learn)
+    subject = Backtest(
+        settings,
+        REPLAY_KEY,
+        contenders(policy),
+        terms,
+        naive=naive,
+        learn=learn,
+        approve_after_ms=round(approve_after * HOUR_MS),
+    )
     started = time.monotonic()
     _run(subject, settings, files, format, quiet=json)
     seconds = time.monotonic() - started
@@ -73,6 +90,7 @@ def backtest(
         "loans_ended": subject.outcomes.ended,
         "loans_defaulted": subject.outcomes.defaulted,
         "terms": msgspec.to_builtins(terms),
+        "approve_after_hours": approve_after,
     }
     report.write_json(found, summary, out)
     page = report.write_html(found, summary, terms, out)

@@ -28,6 +28,7 @@ from schemas import topics
 from tideline.children import Child, start, stop
 from tideline.commands.desk import desk_server
 from tideline.console import console, progress, show
+from tideline.demo_people import demo_people, shown, write_demo_users
 from tideline.sources import open_sources
 from tideline.sources.sample import sample_path
 
@@ -59,6 +60,9 @@ def demo(
     ):
         if not json:
             console.print(f"The desk: {running.address}", soft_wrap=True)
+            for person in running.people:
+                said = f"  or log in as {person.name} ({person.role}): {person.password}"
+                console.print(said, highlight=False, markup=False)
         if not exit_when_done and not json:
             _open_in_browser(running.address)
         running.publish(sample_path(), limit, quiet=json)
@@ -114,6 +118,9 @@ class Demo:
         broker = next(iter(self._broker.list_topics(timeout=10).brokers.values()))
         key = self._folder / "privacy.key"
         key.write_bytes(secrets.token_bytes(32))
+        users = self._folder / "users.yaml"
+        self.people = demo_people()
+        write_demo_users(users, self.people)
         environment = {
             "TIDELINE_KAFKA__BOOTSTRAP_SERVERS": f"{broker.host}:{broker.port}",
             "TIDELINE_KAFKA__PARTITIONS": str(MOCK_PARTITIONS),
@@ -121,6 +128,8 @@ class Demo:
             "TIDELINE_CLICKHOUSE__URL": f"chdb://{self._folder / 'clickhouse'}",
             "TIDELINE_PRIVACY__KEY_FILE": str(key),
             "TIDELINE_LOG__LEVEL": "INFO",
+            "TIDELINE_DESK__USERS_FILE": str(users),
+            "TIDELINE_DESK__ONE_TIME_LOGIN": "true",
             **create_key_files(self._folder),
         }
         os.environ.update(environment)
@@ -136,7 +145,7 @@ class Demo:
         self._sink_stop = threading.Event()
         self._sink_thread = threading.Thread(target=self._run_sink, name="sink")
         self._sink_thread.start()
-        self._server, self.address = desk_server(self._settings, self._engine)
+        self._server, self.address = desk_server(self._settings, self._engine, metrics)
         self._desk_thread = threading.Thread(target=self._server.run, name="desk")
         self._desk_thread.start()
 
@@ -226,6 +235,7 @@ class Demo:
             "stored": self._counts(),
             "lending_core": self._booked(),
             "desk": self.address,
+            "users": shown(self.people),
             "seconds": round(time.monotonic() - self._started, 1),
         }
 

@@ -1,27 +1,43 @@
 """``desk``: the risk desk's web application over ClickHouse and Kafka."""
 
-import secrets
 import socket
 import threading
 from typing import Any
 
 import uvicorn
 
-from features.catalogue import CATALOGUE
+from desk.live import Live
 from ops.errors import ConfigurationError
+from ops.metrics import Metrics
 from ops.settings import Settings, load_settings
+from streams.artifacts import builtin_policy
 from tideline.console import console
+from tideline.desk_policies import PublishedPolicies
+from tideline.desk_rules import address_of, one_time_token, rules_of
 from tideline.service import service
 
 
+class DeskServer(uvicorn.Server):
+    """A server that tells viewers who follow to go before it waits for open connections."""
+
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As ``uvicorn.Server``."""
+        self._live.close()
+        await super().shutdown(sockets)
+
+
 def desk() -> None:
-    """Serve the desk; prints an address with a one-time login."""
+    """Serve the desk; prints its address, with a one-time login where there is no users file."""
     from sinks.engine import open_engine
 
     settings = load_settings()
     with service(settings, "desk") as process:
         engine = open_engine(settings.clickhouse)
-        server, address = desk_server(settings, engine)
+        server, address = desk_server(settings, engine, process.metrics)
         console.print(f"desk: {address}", soft_wrap=True, highlight=False)
         process.health.ready("desk", True, "")
         serving = threading.Thread(target=server.run, name="desk")
@@ -33,20 +49,35 @@ def desk() -> None:
         engine.close()
 
 
-def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
-    """A server on the configured port (0 = a free one) and its address with the login token."""
+def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvicorn.Server, str]:
+    """A server on the configured port (0 = a free one) and its address to log in at.
+
+    Raises ``ConfigurationError`` where nobody should be served like that.
+    """
     from desk.app import create_app
+    from desk.capacity import CapacityError
     from desk.outbox import KafkaOutbox
-    from desk.present import Label
+    from desk.queue_view import Workday
+    from tideline.desk_preview import LinePreviewer
+    from tideline.desk_words import kinds, labels
     from tideline.policy_book import Book, PublishedTexts
 
-    token = secrets.token_urlsafe(24)
-    labels = {f.name: Label(f.label, f.label_zh, f.unit, f.family) for f in CATALOGUE}
+    rules, token = rules_of(settings, metrics), one_time_token(settings)
+    given = settings.desk
+    workday = Workday(given.hours_per_day, given.base_currency, given.rates)
+    try:
+        workday.check()
+    except CapacityError as error:
+        raise ConfigurationError(f"TIDELINE_DESK__RATES or __BASE_CURRENCY: {error}") from error
     app = create_app(
         engine,
         KafkaOutbox(settings),
         token=token,
-        labels=labels,
+        rules=rules,
+        labels=labels(),
+        kinds=kinds(),
+        workday=workday,
+        previewer=LinePreviewer(builtin_policy(), PublishedPolicies(settings).text),
         book=Book(PublishedTexts(settings)),
         backtests_folder=settings.desk.backtests_folder,
     )
@@ -66,5 +97,8 @@ def desk_server(settings: Settings, engine: Any) -> tuple[uvicorn.Server, str]:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=3,
+        # Whoever asks could write these headers: a forged address would have a rate of its own.
+        proxy_headers=False,
+        server_header=False,
     )
-    return uvicorn.Server(config), f"http://{settings.desk.host}:{port}/login?token={token}"
+    return DeskServer(config, app.state.live), address_of(settings, port, token)

@@ -12,9 +12,17 @@ from tideline.console import show
 
 def schema(
     out: Annotated[Path | None, typer.Option(help="folder to write the documents to")] = None,
+    openapi: Annotated[
+        bool, typer.Option("--openapi", help="print that of the desk's API")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
-    """Write JSON Schema and AsyncAPI documents, or print the JSON Schema."""
+    """Write JSON Schema and AsyncAPI documents, or print the JSON Schema or the OpenAPI one."""
+    if openapi:
+        from desk.api.openapi import render as render_api
+
+        sys.stdout.write(render_api())
+        return
     from schemas.documents import json_schema, render
 
     if out is None:

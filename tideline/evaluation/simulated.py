@@ -56,6 +56,7 @@ class _Alert(Struct):
     kind: str
     severity: str
     updated_at: int
+    reopened: int
 
 
 class Truth(Struct, kw_only=True):
@@ -92,7 +93,7 @@ class Seen(Struct, kw_only=True):
     late: list[bool] = []
     alerts: dict[str, list[tuple[int, int]]] = {}
     refused: int = 0
-    known: set[str] = set()
+    known: set[tuple[str, int]] = set()
 
     def emit(self, topic: str, value: bytes) -> None:
         """Told every output of the pipeline."""
@@ -102,8 +103,9 @@ class Seen(Struct, kw_only=True):
             self.refused += 1
         elif topic == topics.ALERTS:
             alert = _alert(value)
-            if alert.severity != "info" and alert.alert_id not in self.known:
-                self.known.add(alert.alert_id)
+            name = alert.alert_id, alert.reopened
+            if alert.severity != "info" and name not in self.known:
+                self.known.add(name)
                 raised = (number_of(alert.merchant_id), alert.updated_at)
                 self.alerts.setdefault(alert.kind, []).append(raised)
 

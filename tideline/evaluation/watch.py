@@ -29,14 +29,16 @@ MONTH_MS = 30 * DAY_MS
 
 
 class _Alert(Struct):
+    alert_id: str
     merchant_id: str
     kind: str
-    opened_at: int
+    updated_at: int
     version: int
+    reopened: int
 
 
 class Opened(NamedTuple):
-    """An alert episode that the sentinels opened."""
+    """An alert episode that the sentinels opened, or opened again."""
 
     merchant_id: str
     kind: str
@@ -61,6 +63,7 @@ class Watched(Struct, kw_only=True):
     opened: list[Opened] = msgspec.field(default_factory=list)
     first_at: dict[str, int] = msgspec.field(default_factory=dict)
     last_at: dict[str, int] = msgspec.field(default_factory=dict)
+    reopened: dict[str, int] = msgspec.field(default_factory=dict)
 
     def alert_volume(self) -> dict[str, float]:
         """Episodes that the sentinels opened per merchant and 30 days, by kind.
@@ -79,8 +82,9 @@ class Watched(Struct, kw_only=True):
             self.refused += 1
         elif topic == topics.ALERTS:
             alert = _alert(value)
-            if alert.version == 1:
-                self.opened.append(Opened(alert.merchant_id, alert.kind, alert.opened_at))
+            if alert.version == 1 or alert.reopened > self.reopened.get(alert.alert_id, 0):
+                self.reopened[alert.alert_id] = alert.reopened
+                self.opened.append(Opened(alert.merchant_id, alert.kind, alert.updated_at))
 
 
 _alert = msgspec.json.Decoder(_Alert).decode

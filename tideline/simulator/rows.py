@@ -192,7 +192,9 @@ def _registered(event: Event, row: tuple[Any, ...]) -> None:
 
 
 def _applied(event: Event, row: tuple[Any, ...]) -> None:
-    event["product"] = PRODUCT_OF[row[8]]
+    product = event["product"] = PRODUCT_OF[row[8]]
+    if product in CHANNEL_OF:
+        event["channel"] = CHANNEL_OF[product]
     event["consent"] = True
 
 
@@ -253,9 +255,12 @@ _FILL: dict[str, _Fill] = {
 }
 _FILLS = tuple(_FILL[name] for name in TYPES)
 PRODUCT_OF: tuple[str, ...] = (
-    "working-capital", "seller-credit", "platform-credit", "invoice-credit", "receivable-credit",
-    "seasonal-credit",
+    "working-capital", "marketplace-seller", "platform-embedded", "tax-and-invoice", "supply-chain",
+    "rural-seasonal",
 )  # fmt: skip
+"""Names of products under ``credit/products``; numbered by place."""
+CHANNEL_OF = {"platform-embedded": "erp"}
+"""The channel through which merchants apply, for products that have some."""
 
 
 def event_of(row: tuple[Any, ...]) -> Event:

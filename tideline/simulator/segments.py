@@ -77,30 +77,30 @@ SEGMENTS: tuple[Segment, ...] = (
         name="marketplace", share=0.22, orders=2.5, ticket_minor=12_000, settles="escrow",
         goods=0.66, fixed=0.15, parcels=True, online=True, reviews=0.35, refunds=0.06,
         cancels=0.03, season=0.15, festival=0.25, hours=(0, 16), advance=0.4,
-        product="seller-credit",
+        product="marketplace-seller",
     ),
     Segment(
         name="platform", share=0.10, orders=2.5, ticket_minor=9_000, settles="platform",
         goods=0.60, fixed=0.20, parcels=True, online=True, reviews=0.10, refunds=0.04,
-        festival=0.3, advance=0.4, product="platform-credit",
+        festival=0.3, advance=0.4, product="platform-embedded",
     ),
     Segment(
         name="wholesale", share=0.10, orders=1.2, ticket_minor=180_000, settles="platform",
         goods=0.80, fixed=0.07, parcels=True, invoices=True, refunds=0.02, weekend=0.5,
         amount_spread=0.8, before_festival=1.35, festival=0.1, hours=(0, 10),
-        advance=0.25, product="invoice-credit",
+        advance=0.25, product="tax-and-invoice",
     ),
     Segment(
         name="manufacturer", share=0.08, orders=0.7, ticket_minor=600_000, settles="buyer",
         goods=0.62, fixed=0.22, invoices=True, machines=True, refunds=0.0, cancels=0.0,
-        weekend=0.3, amount_spread=0.7, festival=0.03, hours=(0, 10), product="receivable-credit",
+        weekend=0.3, amount_spread=0.7, festival=0.03, hours=(0, 10), product="supply-chain",
     ),
     Segment(
         name="rural", share=0.06, orders=1.0, ticket_minor=40_000, settles="platform",
         goods=0.50, fixed=0.08, refunds=0.005, cancels=0.005, season=0.0,
         harvest=(0.15, 0.1, 0.1, 0.15, 0.4, 1.2, 1.0, 0.6, 2.4, 3.6, 1.9, 0.4),
         before_festival=1.0, festival=0.5, hours=(0, 11), instalments=2, every_days=120,
-        advance=1.2, product="seasonal-credit",
+        advance=1.2, product="rural-seasonal",
     ),
 )  # fmt: skip
 NAMES = tuple(segment.name for segment in SEGMENTS)

@@ -1,0 +1,54 @@
+"""Parts of pages that many look at, made once for each state of the store."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, NamedTuple, TypeVar
+
+KEPT_MAX = 500
+
+T = TypeVar("T")
+
+
+class Fragment(NamedTuple):
+    """HTML and the digest by which a browser says that it shows it already."""
+
+    html: str
+    digest: str
+
+
+def fragment(html: str) -> Fragment:
+    """HTML with its digest."""
+    return Fragment(html, hashlib.sha256(html.encode()).hexdigest()[:16])
+
+
+class _Slot(Generic[T]):
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.version: Hashable = None
+        self.value: T | None = None
+
+
+class Cache(Generic[T]):
+    """Values by key, each as of a version. Of those who ask at once, one makes it for all.
+
+    The key holds everything that the value depends on besides the version: above all the scope.
+    """
+
+    def __init__(self, kept_max: int = KEPT_MAX) -> None:
+        self._kept_max = kept_max
+        self._lock = threading.Lock()
+        self._slots: OrderedDict[Hashable, _Slot[T]] = OrderedDict()
+
+    def get(self, key: Hashable, version: Hashable, make: Callable[[], T]) -> T:
+        """The value at ``version``, made where there is none. What ``make`` raises goes up."""
+        with self._lock:
+            slot = self._slots.setdefault(key, _Slot())
+            self._slots.move_to_end(key)
+            while len(self._slots) > self._kept_max:
+                self._slots.popitem(last=False)
+        with slot.lock:
+            if slot.value is None or slot.version != version:
+                slot.value, slot.version = make(), version
+            return slot.value

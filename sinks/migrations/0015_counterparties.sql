@@ -1,0 +1,24 @@
+-- Which merchants trade with a counterparty: a row for each pair, by counterparty, since `events` is
+-- by merchant. Kept when the events are gone.
+CREATE TABLE IF NOT EXISTS counterparty_links
+(
+    counterparty_id String COMMENT 'a pseudonym' CODEC(ZSTD(1)),
+    merchant_id String CODEC(ZSTD(1)),
+    last_at DateTime64(3, 'UTC') CODEC(ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(last_at)
+ORDER BY (counterparty_id, merchant_id)
+SETTINGS non_replicated_deduplication_window = 10000,
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS counterparty_links_from_events TO counterparty_links AS
+SELECT counterparty_id, merchant_id, max(occurred_at) AS last_at
+FROM events
+WHERE counterparty_id != '' AND merchant_id != '*'
+GROUP BY counterparty_id, merchant_id;
+
+INSERT INTO counterparty_links
+SELECT counterparty_id, merchant_id, max(occurred_at) AS last_at
+FROM events
+WHERE counterparty_id != '' AND merchant_id != '*'
+GROUP BY counterparty_id, merchant_id;

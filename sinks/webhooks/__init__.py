@@ -1,0 +1,1 @@
+"""Alerts and limit changes to other systems: signed webhooks, e-mail and instant messages."""
