@@ -296,9 +296,8 @@ def test_what_backtest_writes_is_what_the_page_reads(booked: CreditDesk, tmp_pat
 
     net = Difference(field="net", total_minor=4_000, low_minor=-900, high_minor=9_000)
     money = {field: 100.0 for field in report.LABELS}
-    behaviour = Behaviour(
-        actions={}, approvals=1, cuts=2, cuts_reverted=0, merchants_cut=1, merchants_cut_good=0
-    )
+    counted = dict.fromkeys(Behaviour.__struct_fields__, 1) | {"actions": {}}
+    behaviour = Behaviour(**counted)  # type: ignore[arg-type]
     found = Comparison(
         policies=["a", "b"],
         currencies=[
