@@ -126,7 +126,7 @@ def assert_safe(answer: Answer) -> None:
     assert "default-src 'none'" in policy and "unsafe" not in policy
     assert answer.header("x-content-type-options") == "nosniff"
     assert answer.header("x-frame-options") == "DENY"
-    assert answer.header("referrer-policy") == "no-referrer"
+    assert answer.header("referrer-policy") == "same-origin"
     assert answer.header("cache-control").startswith("no-store")
     for name, value in answer.headers:
         assert not re.search(r"[\r\n\0]", name + value)
