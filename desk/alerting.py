@@ -13,6 +13,8 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 COHORT = "cohort:"
 PEERS = "_peer_percentile"
+_COHORT_SHARE = "cohort_struck_share"
+"""What a reason of a cohort counts: the struck share of its merchants, a ratio."""
 _SHOWN_AS_IT_IS = ("minor", "ratio", "score", "count")
 
 
@@ -113,7 +115,7 @@ def why(
         strict=True,
     ):
         label = labels.get(feature)
-        unit = label.unit if label else ""
+        unit = label.unit if label else "ratio" if feature == _COHORT_SHARE else ""
         value_text = _quantity(value, unit, row["currency"], t)
         usual_text = _quantity(usual, unit, row["currency"], t)
         sentence = text or t(present.words(code))

@@ -15,6 +15,18 @@ VINTAGES_MAX = 18
 MONTHS_PER_YEAR = 12
 DAY_S = 86_400
 DIMENSIONS = ("segment", "region", "product", "funder")
+SUMMED = (
+    "merchants",
+    "alerted",
+    "exposure",
+    "granted",
+    "loss",
+    "unrated",
+    "unrated_minor",
+    "open_alerts",
+    "alerted_minor",
+)
+"""What adds up over cells: numbers, and amounts in minor units."""
 
 
 class Vintage(NamedTuple):
@@ -28,6 +40,19 @@ class Vintage(NamedTuple):
     merchants: int
     late: list[float]
     defaulted: list[float]
+
+
+class Concentration(NamedTuple):
+    """How much lies with few: the largest name's share, and the Herfindahl index.
+
+    The index is the sum of squared shares: 1 / number of equals, 1 where all lies with one.
+    """
+
+    dimension: str
+    names: int
+    largest: str
+    largest_share: float
+    herfindahl_index: float
 
 
 class Cell(NamedTuple):
@@ -49,16 +74,69 @@ class Map(NamedTuple):
     left_out: int
 
 
-def by_dimension(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
-    """Rows of a break-down by dimension, each with its share of the dimension's exposure."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in DIMENSIONS}
-    for row in rows:
-        found[row["dimension"]].append(dict(row))
+def totals(cells: Sequence[Row]) -> dict[str, Any]:
+    """All of one currency: the sums of its cells."""
+    return {name: sum(row[name] for row in cells) for name in SUMMED}
+
+
+def by_dimension(cells: Sequence[Row], lines: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
+    """Exposure, limits and expected loss by name, the most exposure first, for each dimension.
+
+    Segments and regions are summed over merchants, products and funders over the parts of lines.
+    """
+    found: dict[str, list[dict[str, Any]]] = {
+        name: [_summed(name, rows) for rows in _grouped(cells, name).values()]
+        for name in ("segment", "region")
+    }
+    for name in ("product", "funder"):
+        found[name] = [dict(row) for row in lines if row["dimension"] == name]
     for members in found.values():
-        total = sum(row["exposure_minor"] for row in members)
+        members.sort(key=lambda row: (-row["exposure"], -row["granted"], row["name"]))
+        whole = sum(row["exposure"] for row in members)
         for row in members:
-            row["exposure_share"] = row["exposure_minor"] / total if total else 0.0
-            row["loss_rate"] = ratio(row["expected_loss_minor"], row["exposure_minor"])
+            row["exposure_share"] = row["exposure"] / whole if whole else 0.0
+            row["utilisation"] = ratio(row["exposure"], row["granted"])
+            row["loss_rate"] = ratio(row["loss"], row["exposure"])
+    return found
+
+
+def _grouped(cells: Sequence[Row], dimension: str) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in cells:
+        groups[row[dimension]].append(row)
+    return groups
+
+
+def _summed(dimension: str, rows: Sequence[Row]) -> dict[str, Any]:
+    return {"name": rows[0][dimension], **totals(rows)}
+
+
+def concentration(
+    cells: Sequence[Row], dimensions: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[Concentration]:
+    """How much lies with few, of exposure by merchant and segment, of limits by the others.
+
+    As the view ``portfolio_concentration`` has it.
+    """
+    found = []
+    whole = sum(row["exposure"] for row in cells)
+    if whole > 0:
+        top = max(cells, key=lambda row: row["largest_minor"])
+        squares = sum(row["squares"] for row in cells)
+        borrowers = sum(row["borrowers"] for row in cells)
+        share = top["largest_minor"] / whole
+        found.append(
+            Concentration("merchant", borrowers, top["largest"], share, squares / whole**2)
+        )
+    for dimension in DIMENSIONS:
+        figure = "exposure" if dimension == "segment" else "granted"
+        amounts = {row["name"]: row[figure] for row in dimensions[dimension] if row[figure] > 0}
+        whole = sum(amounts.values())
+        if whole > 0:
+            largest = max(amounts, key=lambda name: amounts[name])
+            index = sum((amount / whole) ** 2 for amount in amounts.values())
+            share = amounts[largest] / whole
+            found.append(Concentration(dimension, len(amounts), largest, share, index))
     return found
 
 

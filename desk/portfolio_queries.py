@@ -11,8 +11,8 @@ from desk.scope import Scope
 
 LOSS_GIVEN_DEFAULT = 0.65
 """As the views of the portfolio price it (``sinks/migrations/0007_portfolio.sql``)."""
-NAMES_MAX = 200
-CELLS_MAX = 2_000
+NAMES_MAX = 1_000
+CELLS_MAX = 20_000
 COHORTS_MAX = 100
 CURRENCIES_MAX = 30
 
@@ -86,8 +86,10 @@ def _holdings(scope: Scope) -> str:
 
 def currencies(engine: Engine, scope: Scope) -> list[Row]:
     """Currencies with the number of merchants, the most used first."""
+    # The same merchants as all holdings, without their limits.
+    source = "merchants_current" if scope.funders is None else f"({_holdings(scope)})"
     return engine.query(
-        f"SELECT currency, count() AS merchants FROM ({_holdings(scope)})"  # noqa: S608 - constants
+        f"SELECT currency, count() AS merchants FROM {source}"  # noqa: S608 - constants
         " GROUP BY currency ORDER BY merchants DESC, currency"
         f" LIMIT {CURRENCIES_MAX}",
         scope.params,
@@ -109,81 +111,36 @@ def as_of(engine: Engine, scope: Scope) -> Row:
     return {"assessed_ms": int(assessed[0]["ms"]), "changed_ms": int(changed[0]["ms"])}
 
 
-def totals(engine: Engine, scope: Scope, currency: str) -> Row:
-    """All of one currency: exposure, limits, expected loss, merchants, and their open alerts."""
-    rows = engine.query(
-        "SELECT merchants, exposure AS exposure_minor, granted AS granted_minor,"  # noqa: S608 - constants
-        " loss AS expected_loss_minor, unrated, unrated_minor, open_alerts, alerted_minor FROM"
-        f" (SELECT count() AS merchants, {_FIGURES},"
+def cells(engine: Engine, scope: Scope, currency: str) -> list[Row]:
+    """A row for each segment and region, with what all figures over merchants are made of.
+
+    ``squares`` is the sum of squared exposures, ``largest`` the merchant with the most;
+    ``unrated`` are merchants with exposure and without a probability of default.
+    """
+    return engine.query(
+        f"SELECT segment, region, count() AS merchants, countIf(alerts > 0) AS alerted, {_FIGURES},"  # noqa: S608 - constants
         " countIf(exposure_minor > 0 AND isNull(probability_of_default)) AS unrated,"
         " sum(exposure_minor * isNull(probability_of_default)) AS unrated_minor,"
-        " sum(alerts) AS open_alerts, sum(exposure_minor * (alerts > 0)) AS alerted_minor"
-        f" FROM {_with_alerts(scope)})",
-        _bound(scope, currency),
-    )
-    return rows[0]
-
-
-def breakdown(engine: Engine, scope: Scope, currency: str) -> list[Row]:
-    """Exposure, limits and expected loss by segment, region, product and funder.
-
-    The first two are summed over merchants, the last two over the parts of lines.
-    """
-    return engine.query(
-        "SELECT dimension, name, merchants, exposure AS exposure_minor,"  # noqa: S608 - constants
-        " granted AS granted_minor, loss AS expected_loss_minor,"
-        " if(granted = 0, NULL, exposure / granted) AS utilisation FROM"
-        " (SELECT dim.1 AS dimension, dim.2 AS name, uniqExact(merchant_id) AS merchants,"
-        f" {_FIGURES} FROM ({_by(_holdings(scope), 'segment', 'region')}) GROUP BY dimension, name"
-        " UNION ALL"
-        " SELECT dim.1 AS dimension, dim.2 AS name, uniqExact(merchant_id) AS merchants,"
-        f" {_FIGURES} FROM ({_by(_parts(scope), 'product', 'funder')}) GROUP BY dimension, name)"
-        " ORDER BY dimension, exposure_minor DESC, granted_minor DESC, name"
-        f" LIMIT {NAMES_MAX} BY dimension",
-        _bound(scope, currency),
-    )
-
-
-def concentration(engine: Engine, scope: Scope, currency: str) -> list[Row]:
-    """The largest name and the Herfindahl index, by dimension.
-
-    Of exposure by merchant and segment, of limits granted by region, product and funder, as in the
-    view ``portfolio_concentration``. The index is the sum of squared shares: 1 / number of equals,
-    1 where all lies with one.
-    """
-    holdings = _by(_holdings(scope), "merchant_id", "segment", "region")
-    return engine.query(
-        "SELECT dimension, count() AS names, sum(amount) AS total_minor,"  # noqa: S608 - constants
-        " argMax(name, amount) AS largest, max(amount) / total_minor AS largest_share,"
-        " sum(pow(amount, 2)) / pow(total_minor, 2) AS herfindahl_index FROM"
-        " (SELECT dim.1 AS dimension, dim.2 AS name,"
-        " sum(if(dim.1 = 'region', granted_minor, exposure_minor)) AS amount"
-        f" FROM ({holdings}) GROUP BY dimension, name UNION ALL"
-        " SELECT dim.1 AS dimension, dim.2 AS name, sum(granted_minor) AS amount"
-        f" FROM ({_by(_parts(scope), 'product', 'funder')}) GROUP BY dimension, name)"
-        " WHERE amount > 0 GROUP BY dimension"
-        " ORDER BY indexOf(['merchant_id', 'segment', 'region', 'product', 'funder'], dimension)"
-        " LIMIT 5",
-        {"currency": currency, **scope.params},
-    )
-
-
-def _by(source: str, *dimensions: str) -> str:
-    """Rows of one currency, each once for each dimension: ``dim`` is the dimension and the name."""
-    pairs = ", ".join(f"('{each}', toString({each}))" for each in dimensions)
-    return (
-        f"SELECT *, arrayJoin([{pairs}]) AS dim FROM ({source})"  # noqa: S608 - constants
-        " WHERE currency = {currency:String}"
-    )
-
-
-def cells(engine: Engine, scope: Scope, currency: str) -> list[Row]:
-    """Merchants, exposure and open alerts by segment and region."""
-    return engine.query(
-        "SELECT segment, region, count() AS merchants, countIf(alerts > 0) AS alerted,"  # noqa: S608 - constants
-        " sum(exposure_minor) AS exposure, sum(alerts) AS open_alerts"
-        f" FROM {_with_alerts(scope)} GROUP BY segment, region"
+        " sum(alerts) AS open_alerts, sum(exposure_minor * (alerts > 0)) AS alerted_minor,"
+        " countIf(exposure_minor > 0) AS borrowers, sum(pow(exposure_minor, 2)) AS squares,"
+        " max(exposure_minor) AS largest_minor, argMax(merchant_id, exposure_minor) AS largest"
+        f" FROM (SELECT * FROM (SELECT * FROM ({_holdings(scope)})"
+        " WHERE currency = {currency:String}) AS holding ANY LEFT JOIN"
+        " (SELECT merchant_id, count() AS alerts FROM alerts_open GROUP BY merchant_id) AS alert"
+        " USING (merchant_id)) GROUP BY segment, region"
         f" ORDER BY exposure DESC, segment, region LIMIT {CELLS_MAX}",
+        _bound(scope, currency),
+    )
+
+
+def lines(engine: Engine, scope: Scope, currency: str) -> list[Row]:
+    """What is drawn and granted, and expected loss, by product and by funder."""
+    return engine.query(
+        f"SELECT dim.1 AS dimension, dim.2 AS name, uniqExact(merchant_id) AS merchants, {_FIGURES}"  # noqa: S608 - constants
+        " FROM (SELECT *, arrayJoin([('product', toString(product)), ('funder', funder)]) AS dim"
+        f" FROM ({_parts(scope)}) WHERE currency = {{currency:String}})"
+        " GROUP BY dimension, name ORDER BY exposure DESC, granted DESC, name"
+        f" LIMIT {NAMES_MAX}",
         _bound(scope, currency),
     )
 
@@ -200,16 +157,6 @@ def cohorts(engine: Engine, scope: Scope) -> list[Row]:
         " ORDER BY struck_share DESC, merchant_id"
         f" LIMIT {COHORTS_MAX}",
         scope.params,
-    )
-
-
-def _with_alerts(scope: Scope) -> str:
-    """Holdings of one currency with the merchant's number of open alerts."""
-    return (
-        "(SELECT * FROM"  # noqa: S608 - constants
-        f" (SELECT * FROM ({_holdings(scope)}) WHERE currency = {{currency:String}}) AS holding"
-        " ANY LEFT JOIN (SELECT merchant_id, count() AS alerts FROM alerts_open"
-        " GROUP BY merchant_id) AS alert USING (merchant_id))"
     )
 
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from desk import i18n, present
 from desk.alerting import Kinds, kind_text
-from desk.api.problems import is_api, problem_answer
+from desk.api.problems import ADVICE, is_api, problem_answer
 from desk.commanding import Commanding
 from desk.identity import Permission, Viewer
 from desk.live import Live
@@ -169,7 +169,7 @@ class Desk:
         """
         title, advice = PROBLEMS.get(status, PROBLEMS[500])
         if is_api(request):
-            return problem_answer(request, status, detail or advice)
+            return problem_answer(request, status, detail or ADVICE.get(status, advice))
         return self.page(
             request, "problem.html", status, problem=title, advice=advice, detail=detail
         )
@@ -201,9 +201,12 @@ class Desk:
 
 
 def _address(request: Request) -> str:
-    """The page's own address with its query, to come back to."""
-    query = request.url.query
-    return request.url.path + (f"?{query}" if query else "")
+    """The page's own address with its query, to come back to; the queue after a form."""
+    # Not of request.url: that is put together with the header Host, which may be anything.
+    if request.method != "GET":
+        return "/"
+    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 PROBLEMS: dict[int, tuple[str, str]] = {

@@ -37,6 +37,7 @@ from streams.records import artifact_of
 Published = Callable[[], Iterable[Document]]
 """Versions that were published, in the order in which they came."""
 ANSWER_S = 3.0
+FRESH_S = 2.0
 
 
 class Book:
@@ -111,7 +112,7 @@ class Book:
         kinds = {
             kind
             for each in self.documents()
-            if each.artifact == "rules"
+            if each.artifact == "rules" and not faults(each.text)
             for kind in load_rules(each.text).kinds
         }
         try:
@@ -129,18 +130,22 @@ class Book:
         )
 
     def _policy(self, version: str) -> Policy | None:
-        for each in self._shipped:
-            if each.artifact == "policy" and each.version == version:
-                return _loaded(each.text)
-        for each in self._published():
-            if each.artifact == "policy" and each.version == version:
-                return _loaded(each.text)
+        for of in (lambda: self._shipped, self._published):
+            for each in of():
+                if (each.artifact, each.version) == ("policy", version):
+                    policy = _loaded(each.text)
+                    if policy is not None and policy.version == version:
+                        return policy
         return None
 
 
 @lru_cache(maxsize=16)
-def _loaded(text: str) -> Policy:
-    return load_policy(text)
+def _loaded(text: str) -> Policy | None:
+    """The policy of a text, None for one that nothing of ours has written to the topic."""
+    try:
+        return load_policy(text)
+    except PolicyError:
+        return None
 
 
 @lru_cache(maxsize=1)
@@ -173,7 +178,7 @@ def _line_of_version(text: str) -> int:
 
 
 class PublishedTexts:
-    """Texts of ``risk.policies``, read on at each call. Safe to share between threads.
+    """Texts of ``risk.policies``, read on as they are asked for. Safe to share between threads.
 
     All bytes seen of a version are kept, by digest: whoever can write to the topic can write under
     any name, and the log names what is in force by digest.
@@ -184,14 +189,18 @@ class PublishedTexts:
         self._lock = threading.Lock()
         self._consumer: Consumer | None = None
         self._found: dict[tuple[str, str, str], Document] = {}
+        self._looked_at = float("-inf")
+        self._fault: str | None = None
 
     def __call__(self) -> list[Document]:
-        """All that was published before the call. Raises ``BookUnavailable``."""
+        """All that was published up to two seconds before. Raises ``BookUnavailable``."""
         with self._lock:
-            try:
-                self._catch_up()
-            except KafkaException as error:
-                raise BookUnavailable(f"Kafka does not answer: {error}") from error
+            # A page asks many times: neither Kafka nor its silence is to be waited for each time.
+            if time.monotonic() - self._looked_at > FRESH_S:
+                self._fault = self._look()
+                self._looked_at = time.monotonic()
+            if self._fault is not None:
+                raise BookUnavailable(self._fault)
             return list(self._found.values())
 
     def close(self) -> None:
@@ -200,6 +209,16 @@ class PublishedTexts:
             if self._consumer is not None:
                 self._consumer.close()
                 self._consumer = None
+
+    def _look(self) -> str | None:
+        """Read on; what went wrong, None where nothing did."""
+        try:
+            self._catch_up()
+        except KafkaException as error:
+            return f"Kafka does not answer: {error}"
+        except BookUnavailable as error:
+            return str(error)
+        return None
 
     def _catch_up(self) -> None:
         consumer = self._start()

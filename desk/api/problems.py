@@ -9,6 +9,14 @@ from starlette.responses import Response
 
 PREFIX = "/api/"
 MEDIA_TYPE = "application/problem+json"
+ADVICE = {
+    400: "the body is no JSON, or is sent with the content type of a form",
+    401: "send an API token as `Authorization: Bearer …`, or the session of the desk",
+    403: "the role does not allow it, or a session's request lacks `x-csrf-token`",
+    404: "there is no such path, see /api/v1/openapi.json",
+    405: "this path takes other methods, see `Allow`",
+}
+"""What to do, where a page would say it in the words of the desk."""
 
 
 class Problem(Struct, kw_only=True, frozen=True, omit_defaults=True):

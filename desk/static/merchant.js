@@ -130,6 +130,13 @@
     ];
   }
 
+  // Bars and areas mean nothing unless they begin at 0.
+  function fromZero(_plot, min, max) {
+    const [low, high] = [Math.min(min ?? 0, 0), Math.max(max ?? 0, 0)];
+    const room = (high - low || 1) * 0.06;
+    return [low < 0 ? low - room : 0, high > 0 ? high + room : low < 0 ? 0 : 1];
+  }
+
   const anything = (one) => one.series.some((each) => each.values.some((value) => value));
 
   function options(one, width) {
@@ -145,7 +152,11 @@
     return {
       width, height: HEIGHT,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-      scales: { x: { time: true, range: (_u, min, max) => [min, max] } },
+      scales: {
+        x: { time: true, range: (_u, min, max) => [min, max] },
+        y: { range: fromZero },
+        second: { range: fromZero },
+      },
       cursor: { sync: { key: "merchant" }, drag: { x: true, y: false, setScale: true } },
       axes,
       series: [

@@ -49,6 +49,9 @@ ROUTES = targets(create_app(NoEngine(), Sent(), token=None))
 CHANGES = [each for each in ROUTES if each.method != "GET"]
 READS = [each for each in ROUTES if each.method == "GET"]
 
+DESIGNED = {(503, "/policy/check"), (503, "/policy/propose")}
+"""What a desk answers that was made without the means to read policies."""
+
 VALID = {
     "merchant_id": f"m-{MARK}",
     "alert_id": f"al-{MARK}",
@@ -67,6 +70,9 @@ VALID = {
     "version": "prior-2",
     "document": "policy: {}",
     "type": "merchant.freeze",
+    "action": "acknowledge",
+    "artifact": "policy",
+    "hours": "2",
 }
 """Values of paths, queries and forms by name."""
 
@@ -126,7 +132,7 @@ def assert_safe(answer: Answer) -> None:
     assert "default-src 'none'" in policy and "unsafe" not in policy
     assert answer.header("x-content-type-options") == "nosniff"
     assert answer.header("x-frame-options") == "DENY"
-    assert answer.header("referrer-policy") == "no-referrer"
+    assert answer.header("referrer-policy") == "same-origin"
     assert answer.header("cache-control").startswith("no-store")
     for name, value in answer.headers:
         assert not re.search(r"[\r\n\0]", name + value)

@@ -69,7 +69,7 @@ class CreditDesk:
         self.viewer = Viewer("mei", "approver")
         self.outbox = outbox
         commands = Commanding(outbox, lambda: int(NOW_S * 1000))
-        desk = Desk(engine, commands, labels=LABELS, clock=lambda: NOW_S)
+        desk = Desk(engine, commands, labels=LABELS, kinds={}, clock=lambda: NOW_S)
         book = book or WithoutBook()
         routes = [
             *portfolio.routes(desk),

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from credit.lines import line_id_of
 from desk.admission import Rules
+from desk.alerting import KindLabel
 from desk.app import create_app
 from desk.present import Label
 from desk.users_file import UsersFile
@@ -83,7 +84,7 @@ LABELS: dict[str, Label] = {
     "silence_days": Label("Days since the last sale", "距上次成交天数", "days", "silence"),
     "turnover_28d_peer_percentile": Label("Sales, against peers", "销售额同业", "ratio", "peers"),
 }
-KINDS = {"order_collapse": ("Sales have collapsed", "销售骤降")}
+KINDS = {"order_collapse": KindLabel("Sales have collapsed", "销售骤降")}
 Knock = Callable[..., TestClient]
 
 

@@ -1,7 +1,6 @@
 """Injections in every path, query, form, body and header of every route, and in what is stored."""
 
 import json
-import re
 from html.parser import HTMLParser
 
 import pytest
@@ -11,7 +10,17 @@ from starlette.applications import Starlette
 
 from desk.admission import COOKIE
 from schemas import topics
-from tests.desk.attacked import CHANGES, READS, ROUTES, VALID, app, assert_safe, filled, named
+from tests.desk.attacked import (
+    CHANGES,
+    DESIGNED,
+    READS,
+    ROUTES,
+    VALID,
+    app,
+    assert_safe,
+    filled,
+    named,
+)
 from tests.desk.conftest import Sent
 from tests.desk.surface import Answer, Browser, Target, described, names
 
@@ -23,9 +32,9 @@ ATTACKS = [
     '"><img src=x onerror=alert(7)>',
     "'><svg/onload=alert(7)>",
     "javascript:alert(7)",
-    "{{ 7 * 191 }}",
+    "{{ 123456 * 1000001 }}",
     "{% for x in ().__class__.__base__.__subclasses__() %}{% endfor %}",
-    "${7*191}",
+    "${123456*1000001}",
     "' OR 1=1 --",
     "\\' OR 1=1 --",
     "1; DROP TABLE alerts",
@@ -79,13 +88,13 @@ class Script(HTMLParser):
                 self.foreign.append(f"{tag} {name}={value[:80]}")
 
 
-def assert_harmless(answer: Answer, what: object) -> None:
+def assert_harmless(answer: Answer, what: object, path: str = "") -> None:
     """No data of the machine, no unhandled error, nothing that would run."""
-    assert answer.status < 500, what
+    assert answer.status < 500 or (answer.status, path) in DESIGNED, what
     assert_safe(answer)
     text = answer.text
     assert "root:x:0" not in text and "DB::Exception" not in text and "Traceback" not in text, what
-    assert "1337" not in re.sub(r"[\w-]*1337[\w-]*", "", text), what
+    assert "123456123456" not in text, what
     location = answer.header("location")
     assert not location or (location.startswith("/") and location[1:2] not in ("/", "\\")), what
     if answer.header("content-type").startswith("text/html"):
@@ -133,8 +142,8 @@ def test_an_injection_anywhere_gives_neither_data_nor_an_error(
         form=st.dictionaries(st.sampled_from(NAMES), attack, max_size=3),
     )
     def attacked(path: dict[str, str], query: dict[str, str], form: dict[str, str]) -> None:
-        where = target.at({**VALID, **path})
         try:
+            where = target.at({**VALID, **path})
             answer = asking.ask(
                 target.method,
                 where,
@@ -143,7 +152,7 @@ def test_an_injection_anywhere_gives_neither_data_nor_an_error(
             )
         except UnicodeEncodeError:
             return  # cannot be written into a request at all
-        assert_harmless(answer, (where[:200], query, form))
+        assert_harmless(answer, (where[:200], query, form), target.path)
 
     attacked()
     for sent in outbox.of(topics.COMMANDS):
@@ -223,7 +232,7 @@ def test_a_hostile_body_is_refused(omar: Browser, outbox: Sent, target: Target) 
             answer = omar.ask(
                 target.method, target.at(VALID), body=body, headers={"content-type": kind}
             )
-            assert_harmless(answer, (body[:80], kind))
+            assert_harmless(answer, (body[:80], kind), target.path)
     assert outbox.of(topics.COMMANDS) == []
 
 

@@ -99,29 +99,30 @@ def test_expected_loss_is_probability_times_loss_given_default_times_exposure(
 
 
 @pytest.mark.usefixtures("shared")
-def test_break_downs_agree_with_the_views_of_the_store(engine: EmbeddedEngine) -> None:
-    for view in ("portfolio_exposure", "portfolio_limits"):
-        drawn, granted = (
-            ("exposure_minor", "granted_minor")
-            if view == "portfolio_exposure"
-            else ("drawn_minor", "limit_minor")
-        )
-        stored = engine.query(f"SELECT * FROM {view} WHERE currency = 'CNY'")
-        ours = {
-            (row["dimension"], row["name"]): row
-            for row in queries.breakdown(engine, EVERYTHING, "CNY")
-        }
-        assert stored
-        for row in stored:
+def test_figures_agree_with_the_views_of_the_store(engine: EmbeddedEngine) -> None:
+    cells = queries.cells(engine, EVERYTHING, "CNY")
+    dimensions = portfolio.by_dimension(cells, queries.lines(engine, EVERYTHING, "CNY"))
+    ours = {(name, row["name"]): row for name, rows in dimensions.items() for row in rows}
+    seen = set()
+    for view, lent, granted in (
+        ("portfolio_exposure", "exposure_minor", "granted_minor"),
+        ("portfolio_limits", "drawn_minor", "limit_minor"),
+    ):
+        for row in engine.query(f"SELECT * FROM {view} WHERE currency = 'CNY'"):
             found = ours[row["dimension"], row["name"]]
-            assert found["exposure_minor"] == pytest.approx(row[drawn])
-            assert found["granted_minor"] == pytest.approx(row[granted])
-    rows = queries.concentration(engine, EVERYTHING, "CNY")
-    concentration = {row["dimension"]: row for row in rows}
-    for row in engine.query("SELECT * FROM portfolio_concentration WHERE currency = 'CNY'"):
-        name = "merchant_id" if row["dimension"] == "merchant" else row["dimension"]
-        assert concentration[name]["herfindahl_index"] == pytest.approx(row["herfindahl_index"])
-        assert concentration[name]["largest"] == row["largest"]
+            assert found["exposure"] == pytest.approx(row[lent])
+            assert found["granted"] == pytest.approx(row[granted])
+            assert found["loss"] == pytest.approx(row.get("expected_loss_minor", found["loss"]))
+            seen.add((row["dimension"], row["name"]))
+    assert seen == ours.keys()
+    made = {each.dimension: each for each in portfolio.concentration(cells, dimensions)}
+    stored = engine.query("SELECT * FROM portfolio_concentration WHERE currency = 'CNY'")
+    assert {row["dimension"] for row in stored} == made.keys()
+    for row in stored:
+        each = made[row["dimension"]]
+        assert each.herfindahl_index == pytest.approx(row["herfindahl_index"])
+        assert each.largest_share == pytest.approx(row["largest_share"])
+        assert (each.largest, each.names) == (row["largest"], row["names"])
 
 
 @pytest.mark.usefixtures("shared")
@@ -142,27 +143,28 @@ def test_a_funder_sees_its_part_of_its_merchants_and_nothing_else(credit: Credit
 
 @pytest.mark.usefixtures("shared")
 def test_parts_of_funders_sum_to_the_whole(engine: EmbeddedEngine) -> None:
-    parts = [
-        queries.totals(engine, Scope((funder,)), "CNY") for funder in ("own", "partner", "rival")
-    ]
-    together = queries.totals(engine, Scope(("own", "partner", "rival")), "CNY")
-    whole = queries.totals(engine, EVERYTHING, "CNY")
-    for figure in ("exposure_minor", "granted_minor", "expected_loss_minor"):
+    def of(scope: Scope) -> dict[str, Any]:
+        return portfolio.totals(queries.cells(engine, scope, "CNY"))
+
+    funders = ("own", "partner", "rival")
+    parts = [of(Scope((funder,))) for funder in funders]
+    together, whole = of(Scope(funders)), of(EVERYTHING)
+    for figure in ("exposure", "granted", "loss"):
         assert sum(part[figure] for part in parts) == pytest.approx(whole[figure])
         assert together[figure] == pytest.approx(whole[figure])
 
 
 def test_what_is_drawn_of_a_frozen_line_is_still_its_funders(
-    credit: CreditDesk, store: Store, engine: EmbeddedEngine
+    store: Store, engine: EmbeddedEngine
 ) -> None:
     store(
         rated("m-1", 80_000, 0.2),
         line("m-1", 200_000, 80_000, {"own": 150_000, "partner": 50_000}),
         line("m-1", 0, 80_000, {}, version=2, action="freeze", previous_limit_minor=200_000),
     )
-    found = queries.totals(engine, Scope(("partner",)), "CNY")
-    assert found["exposure_minor"] == pytest.approx(20_000)
-    assert found["granted_minor"] == 0
+    found = portfolio.totals(queries.cells(engine, Scope(("partner",)), "CNY"))
+    assert found["exposure"] == pytest.approx(20_000)
+    assert found["granted"] == 0
 
 
 def test_trend_has_exposure_and_open_alerts_at_the_end_of_each_day(

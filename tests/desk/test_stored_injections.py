@@ -12,7 +12,7 @@ from tests.desk.surface import Browser
 from tests.desk.test_injections import SCRIPT, assert_harmless
 from tests.sinks.outputs import alert, assessment, learner_report, limit_change
 
-TEXTS = [SCRIPT, '"><img src=x onerror=alert(7)>', "{{ 7 * 191 }}", "javascript:alert(7)"]
+TEXTS = [SCRIPT, '"><img src=x onerror=alert(7)>', "{{ 123456 * 1000001 }}", "javascript:alert(7)"]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -32,5 +32,5 @@ def test_what_is_stored_runs_on_no_page(
     for target in READS:
         answer = omar.ask("GET", target.at(dict.fromkeys(target.convertors, text)))
         assert_harmless(answer, target)
-        shown += "alert(7)" in answer.text or "7 * 191" in answer.text
+        shown += "alert(7)" in answer.text or "123456 * 1000001" in answer.text
     assert shown > 1, "the text is on pages, so that this test can fail"
