@@ -161,17 +161,15 @@ def funded(filled: "RunningDemo", open_as: Open) -> "RunningDemo":
 
 @pytest.fixture(scope="session")
 def waiting(funded: "RunningDemo", open_as: Open) -> list["Line"]:
-    """Two lines with an override of the analyst that waits for somebody else."""
+    """Three lines whose override waits: two of the analyst, the last one of the approver."""
     from tests.browser import lending
     from tests.browser.watching import DESKTOP, Look
 
-    proposed = lending.lines(funded)[:2]
-    page = open_as("mei", Look(DESKTOP, "en", "light")).page
-    for line in proposed:
-        lending.propose_limit(
-            page, line, line.limit_minor // 1000 * 1200, "New shop, larger orders"
-        )
-    return proposed
+    first, second, third = lending.lines(funded)[:3]
+    pages = {name: open_as(name, Look(DESKTOP, "en", "light")).page for name in ("mei", "omar")}
+    for name, line in (("mei", first), ("mei", second), ("omar", third)):
+        lending.propose_limit(pages[name], line)
+    return [first, second, third]
 
 
 def _publish(demo: "RunningDemo", path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from playwright.sync_api import Page, expect
 
@@ -75,13 +75,13 @@ def lines(demo: RunningDemo) -> list[Line]:
     return [Line(row["merchant"], row["line_id"], int(row["minor"])) for row in rows]
 
 
-def propose_limit(page: Page, line: Line, amount_minor: int, reason: str) -> None:
-    """Preview an override of a line, send it, and see that it waits for somebody else."""
+def propose_limit(page: Page, line: Line) -> None:
+    """Preview an override that raises a line, send it, and see that it waits for somebody else."""
     page.goto(f"/merchants/{line.merchant_id}")
     form = page.locator("details.action-form", has_text="Set a limit")
     form.locator("summary").click()
-    form.locator("[name=amount]").fill(f"{amount_minor / 100:.2f}")
-    form.locator("[name=reason]").fill(reason)
+    form.locator("[name=amount]").fill(f"{raised(line) / 100:.2f}")
+    form.locator("[name=reason]").fill("A new shop and larger orders")
     form.locator("button.main").click()
     preview = page.locator("#preview")
     expect(preview).to_contain_text("One other person must approve it")
@@ -98,6 +98,21 @@ def open_proposal(demo: RunningDemo, line: Line) -> str:
         line=line.line_id,
     )
     return str(rows[0]["decision_id"])
+
+
+def raised(line: Line) -> int:
+    """A fifth more than the limit, in whole units of money: minor units."""
+    return line.limit_minor * 12 // 1000 * 100
+
+
+def booked(demo: RunningDemo, line: Line) -> list[dict[str, Any]]:
+    """The overrides of a line that the lending core has acknowledged, once there are any."""
+    return demo.eventually(
+        "SELECT decision_id, new_limit_minor AS minor FROM limit_changes"
+        " WHERE line_id = {line:String} AND action = 'override' AND state = 'sent'"
+        " AND decision_id IN (SELECT decision_id FROM events WHERE type = 'limit.acknowledged')",
+        line=line.line_id,
+    )
 
 
 def in_force(demo: RunningDemo) -> None:

@@ -24,6 +24,7 @@ SCREENS = (
     *(Screen(NAMES.get(item.path, item.path.strip("/")), item.path) for item in ITEMS),
     Screen("alert", "/alerts/{alert}"),
     Screen("merchant", "/merchants/{merchant}"),
+    Screen("merchant-time", "/merchants/{merchant}#time"),
     Screen("merchants", "/merchants?q=R1"),
     Screen("login", "/login", None),
     Screen("not-found", "/nowhere", "omar", 404),

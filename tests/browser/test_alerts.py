@@ -71,7 +71,7 @@ def test_an_alert_is_explained_assigned_and_closed_and_the_learner_has_the_label
         alert=alert_id,
     )
     assert {(row["type"], row["actor"]) for row in trail} == {
-        ("alert.assigned", "mei"),
-        ("alert.closed", "mei"),
+        ("alert.assign", "mei"),
+        ("alert.close", "mei"),
     }
     assert looked.complaints == []

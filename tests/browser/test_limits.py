@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.browser.conftest import Open
 
 if TYPE_CHECKING:
@@ -9,7 +11,28 @@ if TYPE_CHECKING:
     from tests.browser.running import RunningDemo
 
 
-def test_a_limit_is_approved_by_a_second_person_and_reaches_the_lending_core(
+@pytest.fixture(scope="module")
+def approved(waiting: list["Line"], funded: "RunningDemo", open_as: Open) -> "Line":
+    """A line whose override was approved by a second person and has been booked by the core."""
+    from playwright.sync_api import expect
+
+    from tests.browser import lending
+    from tests.browser.watching import DESKTOP, Look
+
+    line = waiting[0]
+    looked = open_as("omar", Look(DESKTOP, "en", "light"))
+    looked.open("/limits")
+    proposal = looked.page.locator("article.proposal", has_text=line.merchant_id)
+    expect(proposal).to_contain_text("0 of 1")
+    proposal.get_by_label("Reason").fill("Sales bear it")
+    proposal.get_by_role("button", name="Approve").click()
+    looked.page.wait_for_url("**/limits?sent=approve")
+    assert looked.complaints == []
+    lending.booked(funded, line)
+    return line
+
+
+def test_who_may_not_approve_or_proposed_it_is_refused(
     waiting: list["Line"], funded: "RunningDemo", open_as: Open
 ) -> None:
     from playwright.sync_api import expect
@@ -17,54 +40,49 @@ def test_a_limit_is_approved_by_a_second_person_and_reaches_the_lending_core(
     from tests.browser import lending
     from tests.browser.watching import DESKTOP, Look
 
-    line, look = waiting[0], Look(DESKTOP, "en", "light")
-    decision_id = lending.open_proposal(funded, line)
-    first, second = open_as("mei", look), open_as("omar", look)
+    for name, line, said in (
+        ("mei", waiting[1], "Your role may not approve limits."),
+        ("omar", waiting[2], "You proposed it: somebody else must approve it."),
+    ):
+        looked = open_as(name, Look(DESKTOP, "en", "light"))
+        looked.open("/limits")
+        proposal = looked.page.locator("article.proposal", has_text=line.merchant_id)
+        expect(proposal).to_contain_text(said)
+        expect(proposal.get_by_role("button", name="Approve")).to_have_count(0)
+        refused = looked.context.request.post(
+            "/limits/decisions",
+            form={
+                "csrf": looked.page.locator("[name=csrf]").first.input_value(),
+                "request_id": f"a-request-of-{name}",
+                "decision_id": lending.open_proposal(funded, line),
+                "verdict": "approve",
+                "reason": "It is mine",
+            },
+            headers={"origin": funded.desk},
+        )
+        assert refused.status == 403
 
-    first.open("/limits")
-    own = first.page.locator("article.proposal", has_text=line.merchant_id)
-    expect(own).to_contain_text("somebody else must approve it")
-    expect(own.get_by_role("button", name="Approve")).to_have_count(0)
-    refused = first.context.request.post(
-        "/limits/decisions",
-        form={
-            "csrf": first.page.locator("[name=csrf]").first.input_value(),
-            "request_id": "a-request-of-the-first-person",
-            "decision_id": decision_id,
-            "verdict": "approve",
-            "reason": "It is mine",
-        },
-        headers={"origin": funded.desk},
-    )
-    assert refused.status == 403
 
-    second.open("/limits")
-    other = second.page.locator("article.proposal", has_text=line.merchant_id)
-    other.get_by_label("Reason").fill("Sales bear it")
-    other.get_by_role("button", name="Approve").click()
-    second.page.wait_for_url("**/limits?sent=approve")
+def test_a_limit_is_approved_by_a_second_person_and_reaches_the_lending_core(
+    approved: "Line", funded: "RunningDemo"
+) -> None:
+    from tests.browser import lending
 
-    booked = funded.eventually(
-        "SELECT decision_id, new_limit_minor AS minor FROM limit_changes"
-        " WHERE line_id = {line:String} AND action = 'override' AND state = 'sent'"
-        " AND decision_id IN (SELECT decision_id FROM events WHERE type = 'limit.acknowledged')",
-        line=line.line_id,
-    )
-    assert [int(row["minor"]) for row in booked] == [line.limit_minor // 1000 * 1200]
+    booked = lending.booked(funded, approved)
+    assert [int(row["minor"]) for row in booked] == [lending.raised(approved)]
     trail = funded.query(
         "SELECT type, actor FROM events WHERE merchant_id = {merchant:String}"
         " AND type IN ('limit.override', 'limit.approve') ORDER BY type",
-        merchant=line.merchant_id,
+        merchant=approved.merchant_id,
     )
     assert [(row["type"], row["actor"]) for row in trail] == [
         ("limit.approve", "omar"),
         ("limit.override", "mei"),
     ]
-    assert first.complaints == second.complaints == []
 
 
 def test_a_funder_sees_the_merchants_that_it_funds_and_no_others(
-    waiting: list["Line"], funded: "RunningDemo", open_as: Open
+    approved: "Line", funded: "RunningDemo", open_as: Open
 ) -> None:
     from tests.browser import lending
     from tests.browser.watching import DESKTOP, Look
@@ -79,7 +97,8 @@ def test_a_funder_sees_the_merchants_that_it_funds_and_no_others(
         for row in funded.query("SELECT merchant_id FROM merchants_current ORDER BY merchant_id")
         if row["merchant_id"] not in own
     ]
-    assert own and others
+    assert approved.merchant_id in own
+    assert others
     bank = open_as(lending.FUNDER, Look(DESKTOP, "en", "light"))
     for merchant_id in sorted(own)[:2]:
         assert bank.open(f"/merchants/{merchant_id}") == 200

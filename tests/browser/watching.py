@@ -96,6 +96,7 @@ def settle(page: Page) -> None:
             const plots = document.getElementById('plots');
             return !document.querySelector('.htmx-request, .htmx-settling')
                 && !document.querySelector('[hx-trigger="load"] > .empty > a')
+                && !document.querySelector('figure.plot > .loading')
                 && (!plots || document.querySelector('#plots-canvas canvas'))
                 && (!live || live.dataset.state !== 'connecting');
         }"""
