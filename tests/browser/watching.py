@@ -78,6 +78,8 @@ class Watched:
 
     def open(self, path: str) -> int:
         """Go to a page and wait until its parts have come; gives the status."""
+        if "#" in path:
+            self.page.goto("about:blank")  # else it may be a place on the page that is open
         answer = self.page.goto(path, wait_until="load")
         assert answer is not None
         settle(self.page)
