@@ -47,7 +47,7 @@ def test_no_field_of_a_request_says_who_sends_what_about_whom(
 def test_a_role_that_may_not_is_refused_and_that_is_written_down(
     commands: Commanding, outbox: Sent
 ) -> None:
-    with pytest.raises(NotAllowed, match="viewer may not send merchant.freeze"):
+    with pytest.raises(NotAllowed, match=r"viewer may not send merchant\.freeze"):
         freeze(commands, Viewer("vera", "viewer"))
     assert outbox.of(topics.COMMANDS) == []
     (entry,) = outbox.of(topics.DESK_AUDIT)
