@@ -26,7 +26,7 @@ class Target(NamedTuple):
     table: str
     columns: tuple[str, ...]
     only: tuple[str, str] | None = None
-    never: tuple[str, str] | None = None
+    never: tuple[str, object] | None = None
 
 
 TARGETS: dict[str, tuple[Target, ...]] = {
@@ -48,6 +48,15 @@ TARGETS: dict[str, tuple[Target, ...]] = {
                 *("funders.funder", "funders.limit_minor"),
             ),
             ("state", "sent"),
+        ),
+        Target(
+            "line_funders",
+            (
+                *("merchant_id", "line_id", "currency", "version"),
+                *("funders.funder", "funders.limit_minor"),
+            ),
+            ("state", "sent"),
+            never=("funders.funder", []),
         ),
     ),
     "events": (

@@ -80,6 +80,7 @@ class Stored:
             "merchants_current": "merchant_id",
             "lines_current": "line_id",
             "counterparty_links FINAL": "counterparty_id, merchant_id",
+            "line_funders FINAL": "line_id",
         }
         return {
             view: self.engine.query(f"SELECT * FROM {view} ORDER BY {key}")
