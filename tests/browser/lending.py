@@ -13,6 +13,16 @@ VERSION = "two-funders-1"
 FUNDER = "bank-a"
 """As the demo's user who sees no more than a funder's own."""
 
+SAID = (
+    "Overrides are looked at by two, and a bank shares the lines",
+    "Agreed with the bank",
+    "A new shop and larger orders",
+    "Sales bear it",
+    "Spoke with the owner: two buyers do not pay",
+)
+"""Reasons that people state here: of a draft, its publication, an override, its approval, and
+of the end of an alert."""
+
 _APPROVALS = """
 approvals:
   tiers:
@@ -42,7 +52,7 @@ def propose_policy(page: Page, text: str) -> None:
     page.locator("summary", has=page.locator(":scope + form.draft")).click()
     page.fill("form.draft textarea", text)
     page.click("form.draft button.main")
-    page.fill("#reason", "Overrides are looked at by two, and a bank shares the lines")
+    page.fill("#reason", SAID[0])
     page.click("button[formaction='/policy/propose']")
     page.wait_for_url("**/policy?sent=proposed")
 
@@ -51,7 +61,7 @@ def publish_policy(page: Page) -> None:
     """Publish the draft that waits."""
     page.goto("/policy")
     page.get_by_role("link", name=VERSION).click()
-    page.fill("#publish-reason", "Agreed with the bank")
+    page.fill("#publish-reason", SAID[1])
     page.get_by_role("button", name="Publish", exact=True).click()
     page.wait_for_url("**/policy?sent=published")
 
@@ -81,7 +91,7 @@ def propose_limit(page: Page, line: Line) -> None:
     form = page.locator("details.action-form", has_text="Set a limit")
     form.locator("summary").click()
     form.locator("[name=amount]").fill(f"{raised(line) / 100:.2f}")
-    form.locator("[name=reason]").fill("A new shop and larger orders")
+    form.locator("[name=reason]").fill(SAID[2])
     form.locator("button.main").click()
     preview = page.locator("#preview")
     expect(preview).to_contain_text("One other person must approve it")

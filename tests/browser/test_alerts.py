@@ -21,6 +21,7 @@ def test_an_alert_is_explained_assigned_and_closed_and_the_learner_has_the_label
 ) -> None:
     from playwright.sync_api import expect
 
+    from tests.browser.lending import SAID
     from tests.browser.running import until
     from tests.browser.watching import DESKTOP, Look, settle
 
@@ -45,7 +46,7 @@ def test_an_alert_is_explained_assigned_and_closed_and_the_learner_has_the_label
     expect(page.locator("#alert .figures")).to_contain_text("mei", timeout=60_000)
     close = page.locator("form[data-act-form=close]")
     close.get_by_label("Confirmed").check()
-    close.get_by_label("Reason").fill("Spoke with the owner: two buyers do not pay")
+    close.get_by_label("Reason").fill(SAID[4])
     before = filled.total("learner", "tideline_labels_received", outcome="verdict_confirmed")
     close.get_by_role("button", name="Close the alert").click()
     expect(page.locator("#alert .figures")).to_contain_text(

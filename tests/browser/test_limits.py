@@ -24,7 +24,7 @@ def approved(waiting: list["Line"], funded: "RunningDemo", open_as: Open) -> "Li
     looked.open("/limits")
     proposal = looked.page.locator("article.proposal", has_text=line.merchant_id)
     expect(proposal).to_contain_text("0 of 1")
-    proposal.get_by_label("Reason").fill("Sales bear it")
+    proposal.get_by_label("Reason").fill(lending.SAID[3])
     proposal.get_by_role("button", name="Approve").click()
     looked.page.wait_for_url("**/limits?sent=approve")
     assert looked.complaints == []
