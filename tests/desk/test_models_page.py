@@ -106,7 +106,7 @@ def test_drift_reads_with_level_and_action_and_hides_what_stands_still(
     ]
     store(learner_report(1, drift=drift))
     shown = page(analyst, "/models")
-    assert "Act Score, by its bands score, still moving 0.400 Another population" in shown.text
+    assert "Act Score, by its bands score · still moving 0.400 Another population" in shown.text
     assert "nothing is promoted while it moves" in shown.text
     assert "Sales of the last 28 days turnover_28d_minor 0.300" in shown.text
     assert "within the hour. It has settled." in shown.text
