@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.kafka.local import LocalKafka, missing_tools
-from tests.test_imports import ROOT
 
 
 def require(component: str, missing: str | None) -> None:
@@ -20,14 +19,6 @@ def require(component: str, missing: str | None) -> None:
     if required & {"all", component}:
         pytest.fail(f"{component} is required: {missing}")
     pytest.skip(f"{component}: {missing}")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under ``--dist loadgroup`` one process runs a file whole, and all of the browser's files."""
-    for item in items:
-        path = item.path.relative_to(ROOT)
-        whole = path.parent if path.parent.name == "browser" else path
-        item.add_marker(pytest.mark.xdist_group(whole.as_posix()))
 
 
 @pytest.fixture(scope="session")
