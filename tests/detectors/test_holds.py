@@ -44,8 +44,10 @@ def test_hits_on_other_feeds_stand() -> None:
 def test_nothing_opens_on_what_is_not_available(vector, quiet: tuple[str, ...]) -> None:
     everything = (1 << len(FEED_NAMES)) - 1
     mask(vector, feeds_mask(quiet), everything)
-    for hit in evaluate(BOOK, vector, "retail"):
-        assert not rests_on(BOOK, hit.kind, quiet)
+    hits = evaluate(BOOK, vector, "retail")
+    # A rule may fire whose exception is not known while its feed is quiet: it does not stand.
+    assert not any(rests_on(BOOK, hit.kind, quiet) for hit in standing(hits, quiet))
+    for hit in hits:
         assert all(not math.isnan(r.value) for r in hit.reasons if r.value is not None)
 
 
