@@ -1,4 +1,4 @@
-"""The desk over a filled embedded ClickHouse, as a process of its own: ``python -m bench.desk_server``.
+"""The desk over a filled embedded ClickHouse, in a process: ``python -m bench.desk_server``.
 
 Prints its port. Each line on standard input stores one more alert, as a sink would, and is answered
 by the moment (monotonic ns) at which that was done. Ends with its standard input.

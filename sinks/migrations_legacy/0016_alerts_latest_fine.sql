@@ -1,0 +1,2 @@
+-- Only the full schema keeps the latest states (see there).
+SELECT 1;
