@@ -56,7 +56,7 @@ def own_past(engine: Engine, scope: Scope, merchant_id: str, as_of_ms: int) -> d
 
 
 class PeerCache:
-    """Peers by segment and scope for a quarter of an hour: many pages ask for the same. Safe on threads."""
+    """Peers by segment and scope for a quarter of an hour: many pages ask for them. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
