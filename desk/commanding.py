@@ -82,12 +82,13 @@ class Commanding:
             raise InvalidCommand(f"`merchant_id` {merchant_id!r} does not go with {kind}")
         digest = hashlib.sha256(f"{viewer.name}\0{kind}\0{request_id}".encode()).hexdigest()
         event = {
+            **{name: value for name, value in fields.items() if value not in (None, "")},
+            # Last, so that no field of a request stands in their place.
             "type": kind,
             "event_id": f"desk-{digest[:32]}",
             "merchant_id": merchant_id,
             "occurred_at": occurred_at,
             "actor": viewer.name,
-            **{name: value for name, value in fields.items() if value not in (None, "")},
         }
         raw = msgspec.json.encode(event)
         self._check(kind, raw)

@@ -51,11 +51,6 @@ def mask(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def masked_keys(body: Mapping[str, Any]) -> list[str]:
-    """Keys of a body whose values ``mask`` hides, in its order."""
-    return [key for key, value in mask(body).items() if value is MASK and body[key] is not None]
-
-
 def _is_shown(key: str, value: Any, command: bool) -> bool:
     if key in NUMBERS:
         return isinstance(value, bool | int | float)

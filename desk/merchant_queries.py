@@ -166,7 +166,7 @@ def sharing(
         return {}
     places = ", ".join(f"{{{name}:String}}" for name in names)
     rows = engine.query(
-        "SELECT counterparty_id, merchant_id, max(last_at) AS latest FROM counterparty_links"  # noqa: S608 - constants
+        "SELECT counterparty_id, merchant_id, max(occurred_at) AS latest FROM counterparty_links"  # noqa: S608 - constants
         f" WHERE counterparty_id IN ({places}) AND merchant_id != {{merchant_id:String}}"
         f" AND {scope.where()} GROUP BY counterparty_id, merchant_id"
         f" ORDER BY latest DESC, merchant_id LIMIT {SHARED_MAX} BY counterparty_id",

@@ -2,21 +2,10 @@
 
 from desk.ports import Engine, Row
 from desk.scope import Scope
-from schemas.currencies import CURRENCIES, minor_digits
 
-QUEUE_MAX = 100
 CHANGES_MAX = 30
 HISTORY_MAX = 50
 
-
-def _codes(digits: int) -> str:
-    return ", ".join(f"'{code}'" for code in sorted(CURRENCIES) if minor_digits(code) == digits)
-
-
-_MAJOR = (
-    f"exposure_minor / multiIf(currency IN ({_codes(0)}), 1, currency IN ({_codes(3)}), 1000, 100)"
-)
-"""Exposure in major units, so that a yen is not a hundredth of one in the ranking."""
 
 REASONS = (
     "reasons.code AS codes, reasons.text AS texts, reasons.feature AS reason_features,"
@@ -40,28 +29,6 @@ _CHANGE = (
 )
 
 
-def open_alerts(engine: Engine, scope: Scope) -> list[Row]:
-    """Episodes not closed: severity first, then exposure, then the most recent; snoozed last."""
-    return engine.query(
-        f"SELECT {_ALERT} FROM alerts_current WHERE state != 'closed'"  # noqa: S608 - constants
-        f" AND {scope.where()}"
-        " ORDER BY state = 'snoozed',"
-        " transform(severity, ['critical', 'warning', 'info'], [0, 1, 2], 3),"
-        f" {_MAJOR} DESC, updated_at DESC, alert_id LIMIT {QUEUE_MAX}",
-        scope.params,
-    )
-
-
-def open_counts(engine: Engine, scope: Scope) -> dict[str, int]:
-    """Open episodes by severity."""
-    rows = engine.query(
-        "SELECT severity, count() AS episodes FROM alerts_current WHERE state != 'closed'"  # noqa: S608 - constants
-        f" AND {scope.where()} GROUP BY severity",
-        scope.params,
-    )
-    return {row["severity"]: int(row["episodes"]) for row in rows}
-
-
 def latest_changes(engine: Engine, scope: Scope) -> list[Row]:
     """The most recent limit changes of all merchants."""
     return engine.query(
@@ -69,24 +36,6 @@ def latest_changes(engine: Engine, scope: Scope) -> list[Row]:
         f" ORDER BY decided_at DESC, kafka_offset DESC, line_id, version DESC LIMIT {CHANGES_MAX}",
         scope.params,
     )
-
-
-def totals(engine: Engine) -> Row:
-    """How much is stored, and as of when: event time and Kafka time of the latest row (ms)."""
-    tables = ("assessments", "alerts", "limit_changes", "dead_letters", "sink_rejects")
-    times = {"assessments": "as_of", "alerts": "updated_at", "limit_changes": "decided_at"}
-    parts = " UNION ALL ".join(
-        f"SELECT '{table}' AS name, count() AS stored, "  # noqa: S608 - constants
-        + (f"max(toUnixTimestamp64Milli({times[table]}))" if table in times else "0")
-        + f" AS event_ms, max(kafka_timestamp_ms) AS kafka_ms FROM {table}"
-        for table in tables
-    )
-    rows = engine.query(parts)
-    return {
-        **{row["name"]: int(row["stored"]) for row in rows},
-        "event_ms": max(int(row["event_ms"]) for row in rows) or None,
-        "kafka_ms": max(int(row["kafka_ms"]) for row in rows) or None,
-    }
 
 
 def merchant_assessments(engine: Engine, scope: Scope, merchant_id: str) -> list[Row]:

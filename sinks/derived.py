@@ -18,38 +18,62 @@ from sinks.rows import Columns, Part
 
 
 class Target(NamedTuple):
-    """A table whose rows are some columns of another's; ``only`` names a column and its value."""
+    """A table whose rows are some columns of another's.
+
+    ``only`` names a column and the value that it must have, ``never`` one that it must not.
+    """
 
     table: str
     columns: tuple[str, ...]
     only: tuple[str, str] | None = None
+    never: tuple[str, object] | None = None
 
 
-TARGETS: dict[str, Target] = {
-    "assessments": Target(
-        "merchants_latest",
-        (
-            *("merchant_id", "segment", "currency", "as_of", "exposure_minor"),
-            *("probability_of_default", "anomaly_score", "band"),
+TARGETS: dict[str, tuple[Target, ...]] = {
+    "assessments": (
+        Target(
+            "merchants_latest",
+            (
+                *("merchant_id", "segment", "currency", "as_of", "exposure_minor"),
+                *("probability_of_default", "anomaly_score", "band"),
+            ),
         ),
     ),
-    "limit_changes": Target(
-        "lines_latest",
-        (
-            *("merchant_id", "line_id", "segment", "region", "product", "currency", "version"),
-            *("action", "new_limit_minor", "drawn_minor", "decided_at", "expires_at"),
-            *("funders.funder", "funders.limit_minor"),
+    "limit_changes": (
+        Target(
+            "lines_latest",
+            (
+                *("merchant_id", "line_id", "segment", "region", "product", "currency", "version"),
+                *("action", "new_limit_minor", "drawn_minor", "decided_at", "expires_at"),
+                *("funders.funder", "funders.limit_minor"),
+            ),
+            ("state", "sent"),
         ),
-        ("state", "sent"),
+        Target(
+            "line_funders",
+            (
+                *("merchant_id", "line_id", "currency", "version"),
+                *("funders.funder", "funders.limit_minor"),
+            ),
+            ("state", "sent"),
+            never=("funders.funder", []),
+        ),
     ),
-    "events": Target(
-        "command_lines",
-        (
-            *("type", "actor", "reason", "outcome", "occurred_at", "merchant_id", "alert_id"),
-            *("decision_id", "line_id", "event_id", "body", "kafka_topic", "kafka_partition"),
-            *("kafka_offset", "line", "kafka_timestamp_ms"),
+    "events": (
+        Target(
+            "command_lines",
+            (
+                *("type", "actor", "reason", "outcome", "occurred_at", "merchant_id", "alert_id"),
+                *("decision_id", "line_id", "event_id", "body", "kafka_topic", "kafka_partition"),
+                *("kafka_offset", "line", "kafka_timestamp_ms"),
+            ),
+            ("input_topic", "desk.commands"),
         ),
-        ("input_topic", "desk.commands"),
+        Target(
+            "counterparty_links",
+            ("counterparty_id", "merchant_id", "occurred_at"),
+            never=("counterparty_id", ""),
+        ),
     ),
 }
 """By table; ``alerts_latest`` has every column of ``alerts``, whatever they are."""
@@ -70,12 +94,10 @@ def add_missing(engine: Engine, parts: Sequence[Part], places: Params, token: st
     ``token`` identifies it.
     """
     for part in parts:
-        target = (
-            Target("alerts_latest", part.columns)
-            if part.table == "alerts"
-            else TARGETS.get(part.table)
-        )
-        if target is not None and part.data:
+        targets = TARGETS.get(part.table, ())
+        if part.table == "alerts":
+            targets = (Target("alerts_latest", part.columns),)
+        for target in targets if part.data else ():
             data = _columns(part, target)
             if data[0]:
                 engine.insert(target.table, target.columns, data, token=f"{target.table}:{token}")
@@ -90,11 +112,19 @@ def add_missing(engine: Engine, parts: Sequence[Part], places: Params, token: st
 
 def _columns(part: Part, target: Target) -> Columns:
     wanted = [part.data[part.columns.index(name)] for name in target.columns]
-    if target.only is None:
+    if target.only is None and target.never is None:
         return wanted
-    column, value = target.only
-    keep = [n for n, each in enumerate(part.data[part.columns.index(column)]) if each == value]
+    keep = [
+        n
+        for n in range(len(wanted[0]))
+        if (target.only is None or _at(part, target.only[0], n) == target.only[1])
+        and (target.never is None or _at(part, target.never[0], n) != target.never[1])
+    ]
     return [[values[n] for n in keep] for values in wanted]
+
+
+def _at(part: Part, column: str, row: int) -> object:
+    return part.data[part.columns.index(column)][row]
 
 
 @cache

@@ -1,5 +1,6 @@
 """Policies and rule files for the desk: shipped ones, those of ``risk.policies``, and checks."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -34,6 +35,8 @@ from streams.artifacts import DEFAULT_POLICY, builtin_policy, builtin_products, 
 from streams.reading import reader
 from streams.records import artifact_of
 
+log = logging.getLogger(__name__)
+
 Published = Callable[[], Iterable[Document]]
 """Versions that were published, in the order in which they came."""
 ANSWER_S = 3.0
@@ -53,6 +56,17 @@ class Book:
         for each in self._published():
             found.setdefault((each.artifact, each.version, each.digest), each)
         return list(found.values())
+
+    def policy_text(self, version: str, digest: str) -> str | None:
+        """The text of a policy by version and digest; None where it cannot be had now."""
+        try:
+            documents = self.documents()
+        except BookUnavailable as error:
+            log.warning("policy_not_read", extra={"version": version, "error": str(error)})
+            return None
+        wanted = ("policy", version, digest)
+        found = (each.text for each in documents if each[:3] == wanted)
+        return next(found, None)
 
     def check(self, text: str) -> Checked:
         """As intake checks a publication."""

@@ -109,7 +109,7 @@ class Pages:
         text, reason = _text(request), needed(form, "reason")
         checked = self._book.check(text)
         if checked.faults:
-            return self._checked(request, checked, text, None)
+            return self._checked(request, checked, text, None, 400)
         draft = Draft(checked, viewer.name, reason, self._desk.now_ms())
         if not self._drafts.add(draft):
             raise InvalidForm(
@@ -145,7 +145,7 @@ class Pages:
         # What was published since may have taken the version, or a kind that the text names.
         again = self._book.check(draft.checked.text)
         if again.faults or again.digest != digest:
-            return self._checked(request, again, draft.checked.text, draft)
+            return self._checked(request, again, draft.checked.text, draft, 400)
         if self._drafts.take(digest) is None:
             raise HTTPException(404)
         try:
@@ -187,7 +187,7 @@ class Pages:
     # --- helpers -----------------------------------------------------------------------------
 
     def _checked(
-        self, request: Request, checked: Checked, text: str, draft: Draft | None
+        self, request: Request, checked: Checked, text: str, draft: Draft | None, status: int = 200
     ) -> Response:
         documents, _ = self._documents()
         standing = policies.in_force(queries.history(self._desk.engine), documents)
@@ -196,7 +196,7 @@ class Pages:
         return self._desk.page(
             request,
             "policy_draft.html",
-            400 if checked.faults else 200,
+            status,
             checked=checked,
             text=text,
             draft=draft,

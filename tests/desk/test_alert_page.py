@@ -81,7 +81,7 @@ def test_evidence_is_shown_from_the_log(analyst: TestClient, store: Store, engin
         )
     )
     text = Page(analyst.get("/alerts/al-1").text).text
-    assert "order.refunded e-1 123.45 CNY o-7" in text
+    assert "Order refunded e-1 123.45 CNY o-7" in text
     assert "o-8" not in text, "an event of another merchant is none of the evidence"
 
 

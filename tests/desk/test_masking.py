@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.masking import CODES, IDS, MASK, NUMBERS, OF_COMMANDS, mask, masked_keys
+from desk.masking import CODES, IDS, MASK, NUMBERS, OF_COMMANDS, mask
 from schemas.events import EVENT_TYPES, tag_of
 
 PERSONAL = [
@@ -37,7 +37,6 @@ SHOWN = IDS | NUMBERS | CODES
 def test_personal_fields_are_masked_whatever_they_hold(key: str, value: object) -> None:
     body = {"type": "merchant.registered", "event_id": "e-1", key: value}
     assert mask(body) == {"type": "merchant.registered", "event_id": "e-1", key: MASK}
-    assert masked_keys(body) == [key]
 
 
 @given(

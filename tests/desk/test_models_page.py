@@ -106,7 +106,7 @@ def test_drift_reads_with_level_and_action_and_hides_what_stands_still(
     ]
     store(learner_report(1, drift=drift))
     shown = page(analyst, "/models")
-    assert "Act Score, by its bands score, still moving 0.400 Another population" in shown.text
+    assert "Act Score, by its bands score · still moving 0.400 Another population" in shown.text
     assert "nothing is promoted while it moves" in shown.text
     assert "Sales of the last 28 days turnover_28d_minor 0.300" in shown.text
     assert "within the hour. It has settled." in shown.text
@@ -178,7 +178,7 @@ def test_injections_are_text(analyst: TestClient, store: Store, text: str) -> No
     shown = page(analyst, "/models")
     assert re.sub(r"\s+", " ", text) in shown.text
     assert not {"iframe", "object"} & set(shown.tags)
-    assert shown.tags.count("script") == 3, "the desk's own"
+    assert shown.tags.count("script") == 4, "the desk's own"
     assert all(address.startswith(("/", "#")) for address in shown.loads)
 
 

@@ -58,7 +58,9 @@ class Page(HTMLParser):
             self.inputs[given.get("name") or ""] = given.get("value") or ""
         if given.get("name") == "csrf":
             self.csrf = given.get("value") or ""
-        loading = ("src", "href", "action", "data", "formaction", "hx-get", "hx-post")
+        loading = ("src", "href", "data", "hx-get")
+        for posted_to in ("action", "formaction", "hx-post"):
+            assert re.match(r"/(?!/)", given.get(posted_to) or "/"), "only this desk is posted to"
         self.loads += [v or "" for k, v in attrs if k in loading]
         assert tag != "style"
         assert not [k for k, _ in attrs if k.startswith(("on", "hx-on")) or k == "style"]

@@ -16,7 +16,11 @@ from sinks.sink import Sink
 from tests.sinks.fake_kafka import Clock, FakeConsumer, FakeKafka
 from tests.sinks.outputs import alert, output
 
-TARGET_TABLES = ("alerts_latest", SUMS, *(target.table for target in TARGETS.values()))
+TARGET_TABLES = (
+    "alerts_latest",
+    SUMS,
+    *(target.table for targets in TARGETS.values() for target in targets),
+)
 LAST_BATCH = {
     SUMS: "day >= toDate(toDateTime(1700000000)) + 7",
     "alerts_latest": "kafka_offset >= 20",
@@ -75,6 +79,8 @@ class Stored:
             "alerts_current": "alert_id",
             "merchants_current": "merchant_id",
             "lines_current": "line_id",
+            "counterparty_links FINAL": "counterparty_id, merchant_id",
+            "line_funders FINAL": "line_id",
         }
         return {
             view: self.engine.query(f"SELECT * FROM {view} ORDER BY {key}")
@@ -106,7 +112,7 @@ def test_a_target_that_lost_the_last_batch_has_it_again(stored: Stored, table: s
 
 
 def test_the_targets_have_the_columns_that_are_added_to_them(engine: EmbeddedEngine) -> None:
-    for target in TARGETS.values():
+    for target in (each for targets in TARGETS.values() for each in targets):
         rows = engine.query(
             "SELECT name FROM system.columns WHERE database = currentDatabase()"
             " AND table = {table:String}",

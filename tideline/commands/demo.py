@@ -168,14 +168,15 @@ class Demo:
             raise FatalError("the sink ended; its error is above")
 
     def publish(self, path: Path, limit: int | None, *, quiet: bool) -> None:
-        """Publish the sample, never far ahead of intake."""
+        """Publish a file of events, at most ``limit`` of them, never far ahead of intake."""
         producer = Producer(producer_config(self._settings))
         total = sum(1 for _ in open_sources([path]))
         total = min(total, limit) if limit else total
+        before = self._published
         with progress(quiet) as display:
             task = display.add_task("publishing real merchants' orders", total=total)
             for record in open_sources([path]):
-                if self._published >= total or self._stopping.is_set():
+                if self._published - before >= total or self._stopping.is_set():
                     break
                 topic = topic_name(self._settings, record.topic or topics.TRANSACTIONS)
                 producer.produce(topic, key=record.key, value=record.value)
@@ -183,8 +184,8 @@ class Demo:
                 if self._published % 500 == 0:
                     producer.flush(30)
                     self._hold_back()
-                    display.update(task, completed=self._published)
-            display.update(task, completed=self._published)
+                    display.update(task, completed=self._published - before)
+            display.update(task, completed=self._published - before)
         if producer.flush(30):
             raise FatalError("the embedded broker did not take all events")
 

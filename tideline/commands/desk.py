@@ -12,7 +12,6 @@ from ops.metrics import Metrics
 from ops.settings import Settings, load_settings
 from streams.artifacts import builtin_policy
 from tideline.console import console
-from tideline.desk_policies import PublishedPolicies
 from tideline.desk_rules import address_of, one_time_token, rules_of
 from tideline.service import service
 
@@ -69,6 +68,7 @@ def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvic
         workday.check()
     except CapacityError as error:
         raise ConfigurationError(f"TIDELINE_DESK__RATES or __BASE_CURRENCY: {error}") from error
+    book = Book(PublishedTexts(settings))
     app = create_app(
         engine,
         KafkaOutbox(settings),
@@ -77,8 +77,8 @@ def desk_server(settings: Settings, engine: Any, metrics: Metrics) -> tuple[uvic
         labels=labels(),
         kinds=kinds(),
         workday=workday,
-        previewer=LinePreviewer(builtin_policy(), PublishedPolicies(settings).text),
-        book=Book(PublishedTexts(settings)),
+        previewer=LinePreviewer(builtin_policy(), book.policy_text),
+        book=book,
         backtests_folder=settings.desk.backtests_folder,
     )
     try:

@@ -4,21 +4,21 @@ CREATE TABLE IF NOT EXISTS counterparty_links
 (
     counterparty_id String COMMENT 'a pseudonym' CODEC(ZSTD(1)),
     merchant_id String CODEC(ZSTD(1)),
-    last_at DateTime64(3, 'UTC') CODEC(ZSTD(1))
+    occurred_at DateTime64(3, 'UTC') COMMENT 'the latest' CODEC(ZSTD(1))
 )
-ENGINE = ReplacingMergeTree(last_at)
+ENGINE = ReplacingMergeTree(occurred_at)
 ORDER BY (counterparty_id, merchant_id)
 SETTINGS non_replicated_deduplication_window = 10000,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS counterparty_links_from_events TO counterparty_links AS
-SELECT counterparty_id, merchant_id, max(occurred_at) AS last_at
+SELECT counterparty_id, merchant_id, max(events.occurred_at) AS occurred_at
 FROM events
 WHERE counterparty_id != '' AND merchant_id != '*'
 GROUP BY counterparty_id, merchant_id;
 
 INSERT INTO counterparty_links
-SELECT counterparty_id, merchant_id, max(occurred_at) AS last_at
+SELECT counterparty_id, merchant_id, max(events.occurred_at) AS occurred_at
 FROM events
 WHERE counterparty_id != '' AND merchant_id != '*'
 GROUP BY counterparty_id, merchant_id;

@@ -1,0 +1,1 @@
+"""The desk as people meet it: a real browser before the running demo."""
