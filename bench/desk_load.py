@@ -32,7 +32,7 @@ from sinks.embedded import EmbeddedEngine
 from sinks.migrate import migrate
 
 PASSWORD = "of the bench only"  # noqa: S105 - opens nothing but this desk
-WARM_UP = 1
+WARM_UP = 2
 SEGMENTS = 12
 FUNDERS = 5
 

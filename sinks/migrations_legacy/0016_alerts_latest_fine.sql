@@ -1,2 +1,0 @@
--- Only the full schema keeps the latest states (see there).
-SELECT 1;
