@@ -30,6 +30,7 @@ ROUNDS = 15
 START = "toDateTime64('2026-01-01 00:00:00', 3, 'UTC')"
 SPAN_S = 200 * 86_400
 """Over which episodes open."""
+INSERT_SETTINGS = "SETTINGS max_partitions_per_insert_block = 0"
 
 _REASONS = (
     "['order_collapse', 'silence'], ['Paid orders fell to 3 a day from a usual 41',"
@@ -58,7 +59,7 @@ FROM
     SELECT number, intDiv(number, {VERSIONS}) AS episode
     FROM numbers({{first:UInt64}}, {{count:UInt64}})
 )
-SETTINGS max_partitions_per_insert_block = 0
+{INSERT_SETTINGS}
 """  # noqa: S608 - our own names
 
 _ASSESSMENTS = f"""
@@ -75,10 +76,10 @@ SELECT concat('as-', toString(number)), concat('m-', toString(number % {{merchan
     if(number % 400 = 0, 'settled', NULL), if(number % 400 = 0, 'loan-1', NULL),
     'risk.assessments', number % 8, number, 1900000000000 + number
 FROM numbers({{first:UInt64}}, {{count:UInt64}})
-SETTINGS max_partitions_per_insert_block = 0
+{INSERT_SETTINGS}
 """  # noqa: S608 - as above
 
-_CHANGES = f"""
+CHANGES = f"""
 INSERT INTO limit_changes (decision_id, line_id, merchant_id, segment, product, version, action,
     previous_limit_minor, new_limit_minor, drawn_minor, currency, decided_at, effective_at,
     reasons.code, reasons.text, reasons.feature, reasons.value, reasons.usual,
@@ -90,29 +91,32 @@ SELECT concat('d-', toString(number)), concat('line-', toString(number % {{merch
     1 + intDiv(number, {{merchants:UInt32}}), if(number < {{merchants:UInt32}}, 'open', 'increase'),
     100000, 150000, 50000, 'CNY',
     {START} + toIntervalDay(intDiv(number, {{merchants:UInt32}}) * 30) AS decided, decided,
-    {_REASONS}, 'automatic', 'sent', concat('region-', toString(number % 20)),
+    {_REASONS}, if(number % 400 = 399, 'required', 'automatic'),
+    if(number % 400 = 399, 'proposed', 'sent'), concat('region-', toString(number % 20)),
     ['own', concat('bank-', toString(number % 5))], [50000, 100000],
     'risk.limit-changes', number % 8, number, 1900000000000 + number
 FROM numbers({{first:UInt64}}, {{count:UInt64}})
-SETTINGS max_partitions_per_insert_block = 0
+{INSERT_SETTINGS}
 """  # noqa: S608 - as above
 
-_EVENTS = f"""
+EVENTS = f"""
 INSERT INTO events (merchant_id, occurred_at, type, input_topic, event_id, amount_minor, currency,
-    order_id, actor, reason, body, kafka_topic, kafka_partition, kafka_offset, line,
-    kafka_timestamp_ms)
-SELECT concat('m-', toString(sipHash64(number) % {{merchants:UInt32}})),
+    order_id, counterparty_id, actor, reason, body, kafka_topic, kafka_partition, kafka_offset,
+    line, kafka_timestamp_ms)
+SELECT concat('m-', toString(if(number % 20 = 0, intDiv(number, 20) % {{heavy:UInt32}},
+        sipHash64(number) % {{merchants:UInt32}}))),
     {START} + toIntervalSecond(intDiv(number * {SPAN_S}, {{total:UInt64}})),
     if(number % 5000 = 0, 'merchant.freeze', ['order.paid', 'shipment.delivered',
         'settlement.received', 'account.debited', 'repayment.received'][1 + number % 5]),
     if(number % 5000 = 0, 'desk.commands', 'merchant.transactions'),
     concat('e-', toString(number)), sipHash64(number) % 100000, 'CNY',
-    concat('o-', toString(number)), if(number % 5000 = 0, 'ana', ''),
+    concat('o-', toString(number)), concat('c-', toString(sipHash64(number, 'c') % 20000)),
+    if(number % 5000 = 0, 'ana', ''),
     if(number % 5000 = 0, 'asked to', ''),
     concat('{{"type":"order.paid","event_id":"e-', toString(number), '"}}'),
     'risk.events', number % 8, intDiv(number, 250), 1 + number % 250, 1900000000000 + number
 FROM numbers({{first:UInt64}}, {{count:UInt64}})
-SETTINGS max_partitions_per_insert_block = 0
+{INSERT_SETTINGS}
 """  # noqa: S608 - as above
 
 _QUEUE = (
@@ -177,12 +181,13 @@ def fill(engine: EmbeddedEngine, alerts: int, merchants: int, events: int) -> No
         "merchants": merchants,
         "episodes": alerts // VERSIONS,
         "total": events,
+        "heavy": merchants,
     }
     for sql, rows in (
         (_ALERTS, alerts),
         (_ASSESSMENTS, 10 * merchants),
-        (_CHANGES, 3 * merchants),
-        (_EVENTS, events),
+        (CHANGES, 3 * merchants),
+        (EVENTS, events),
     ):
         live = SMALL * SMALL_INSERTS
         starts = [*range(0, rows - live, CHUNK)]

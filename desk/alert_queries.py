@@ -19,6 +19,9 @@ def states(engine: Engine, scope: Scope, alert_id: str, *, after: int = 0) -> li
     """States of an episode by version, those beyond version ``after``; of many the latest."""
     rows = engine.query(
         f"SELECT {ALERT} FROM alerts WHERE alert_id = {{alert_id:String}}"  # noqa: S608 - constants
+        # `alerts` is by merchant, and the latest states have an index by alert.
+        " AND merchant_id IN (SELECT merchant_id FROM alerts_latest"
+        " WHERE alert_id = {alert_id:String})"
         f" AND version > {{after:UInt32}} AND {scope.where()}"
         f" ORDER BY version DESC LIMIT 1 BY version LIMIT {STATES_MAX}",
         {"alert_id": alert_id, "after": after, **scope.params},

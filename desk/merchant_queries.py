@@ -28,11 +28,14 @@ TRAIL_GROUPS: dict[str, tuple[str, ...]] = {
 def visible(engine: Engine, scope: Scope, merchant_id: str) -> bool:
     """Whether anything is stored of a merchant, and the scope covers it."""
     parts = " UNION ALL ".join(
-        f"SELECT 1 AS there FROM {table} WHERE merchant_id = {{merchant_id:String}}"  # noqa: S608 - constants
-        f" AND {scope.where()} LIMIT 1"
+        f"SELECT merchant_id FROM {table} WHERE merchant_id = {{merchant_id:String}} LIMIT 1"  # noqa: S608 - constants
         for table in ("assessments", "limit_changes", "alerts", "events")
     )
-    return bool(engine.query(f"SELECT there FROM ({parts}) LIMIT 1", _of(scope, merchant_id)))  # noqa: S608
+    rows = engine.query(
+        f"SELECT merchant_id FROM ({parts}) WHERE {scope.where()} LIMIT 1",  # noqa: S608 - as above
+        _of(scope, merchant_id),
+    )
+    return bool(rows)
 
 
 def found(engine: Engine, scope: Scope, prefix: str) -> list[Row]:

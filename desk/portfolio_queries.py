@@ -153,7 +153,9 @@ def cohorts(engine: Engine, scope: Scope) -> list[Row]:
         " reasons.text[1] AS text, evidence_count,"
         " toUnixTimestamp64Milli(opened_at) AS opened_ms,"
         " toUnixTimestamp64Milli(updated_at) AS updated_ms"
-        f" FROM alerts_open WHERE startsWith(merchant_id, 'cohort:') AND {scope.where()}"
+        # By the key of `alerts`, which is by merchant; the latest states are by time.
+        " FROM alerts_open WHERE merchant_id IN (SELECT merchant_id FROM alerts"
+        f" WHERE startsWith(merchant_id, 'cohort:')) AND {scope.where()}"
         " ORDER BY struck_share DESC, merchant_id"
         f" LIMIT {COHORTS_MAX}",
         scope.params,

@@ -67,18 +67,21 @@ def rows(
     order = capacity.ORDER_BY if filters.ranked else _LATEST_FIRST
     # The ranking reads few columns of all rows, the page then all columns of few rows.
     keys = engine.query(
-        f"SELECT merchant_id, alert_id FROM {source}"  # noqa: S608 - constants
+        f"SELECT alert_id, toUnixTimestamp64Milli(opened_at) AS opened_ms FROM {source}"  # noqa: S608 - constants
         f" WHERE {where}{workable} AND {narrow} AND {scope.where()}"
         f" ORDER BY {order} LIMIT {ROWS_MAX}",
         {**params, **more, **capacity.parameters(rates, now_ms), **scope.params},
     )
+    if not keys:
+        return []
     found = engine.query(
-        f"SELECT {ALERT} FROM alerts"  # noqa: S608 - constants
-        " WHERE merchant_id IN (SELECT arrayJoin(splitByString('\\n', {merchants:String})))"
+        f"SELECT {ALERT} FROM alerts_current"  # noqa: S608 - constants
+        " WHERE opened_at IN (SELECT fromUnixTimestamp64Milli(toInt64(each), 'UTC')"
+        " FROM (SELECT arrayJoin(splitByString('\\n', {opened:String})) AS each))"
         " AND alert_id IN (SELECT arrayJoin(splitByString('\\n', {alerts:String})))"
-        f" ORDER BY version DESC LIMIT 1 BY alert_id LIMIT {ROWS_MAX}",
+        f" LIMIT {ROWS_MAX}",
         {
-            "merchants": "\n".join(sorted({row["merchant_id"] for row in keys})),
+            "opened": "\n".join(str(row["opened_ms"]) for row in keys),
             "alerts": "\n".join(row["alert_id"] for row in keys),
         },
     )

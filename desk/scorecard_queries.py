@@ -28,7 +28,7 @@ def _fell(scope: Scope) -> str:
 
 def latest_ms(engine: Engine) -> int | None:
     """The latest event time of an assessment."""
-    rows = engine.query("SELECT max(toUnixTimestamp64Milli(as_of)) AS ms FROM assessments")
+    rows = engine.query("SELECT toUnixTimestamp64Milli(max(as_of)) AS ms FROM assessments")
     return int(rows[0]["ms"]) or None
 
 
@@ -54,7 +54,8 @@ def found(engine: Engine, scope: Scope, since_ms: int) -> list[Row]:
         f"   FROM ({_fell(scope)}) AS fell"
         "   LEFT JOIN (SELECT merchant_id, alert_id, ifNull(actor, '') != '' AS by_person,"
         "    toUnixTimestamp64Milli(opened_at) AS opened_ms,"
-        "    toUnixTimestamp64Milli(updated_at) AS updated_ms FROM alerts) AS told"
+        "    toUnixTimestamp64Milli(updated_at) AS updated_ms FROM alerts"
+        f"    WHERE merchant_id IN (SELECT merchant_id FROM ({_fell(scope)}))) AS told"
         "   USING (merchant_id))"
         "  GROUP BY merchant_id)"
         " GROUP BY currency ORDER BY fell DESC, currency LIMIT 20",

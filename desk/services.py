@@ -131,7 +131,7 @@ class Desk:
         backfill or a replay of old years, it is the latest event time stored: a command of today
         in a log of old years would age every merchant that it is about.
         """
-        rows = self.engine.query("SELECT max(toUnixTimestamp64Milli(as_of)) AS ms FROM assessments")
+        rows = self.engine.query("SELECT toUnixTimestamp64Milli(max(as_of)) AS ms FROM assessments")
         now, stored = self.now_ms(), int(rows[0]["ms"]) if rows else 0
         return stored if stored > 0 and abs(now - stored) > DAY_MS else now
 

@@ -21,7 +21,9 @@ def feeds(engine: Engine) -> list[Row]:
     Days are of event time and end at the latest event of all; usual is the mean of 28 days.
     """
     found = engine.query(
-        "WITH (SELECT max(occurred_at) FROM events WHERE merchant_id != '*') AS latest"
+        # The sums of days are of merchants alone: they say on which day to look for the latest.
+        "WITH (SELECT max(occurred_at) FROM events WHERE merchant_id != '*'"
+        " AND occurred_at >= toDateTime64((SELECT max(day) FROM daily_sums), 3, 'UTC')) AS latest"
         " SELECT input_topic AS feed, max(toUnixTimestamp64Milli(occurred_at)) AS latest_ms,"
         " countIf(occurred_at > latest - INTERVAL 1 DAY) AS last_day,"
         " countIf(occurred_at <= latest - INTERVAL 1 DAY) / 28 AS usual_day,"

@@ -89,6 +89,9 @@ def alert_states(engine: Engine, scope: Scope, alert_id: str) -> list[Alert]:
     """All states of an alert, the first first."""
     rows = engine.query(
         f"SELECT {columns_of(Alert)} FROM alerts WHERE alert_id = {{alert_id:String}}"  # noqa: S608 - constants
+        # `alerts` is by merchant, and the latest states have an index by alert.
+        " AND merchant_id IN (SELECT merchant_id FROM alerts_latest"
+        " WHERE alert_id = {alert_id:String})"
         f" AND {scope.where()} ORDER BY alerts.version LIMIT 1 BY alerts.version LIMIT {LIMIT_MAX}",
         {"alert_id": alert_id, **scope.params},
     )
@@ -119,11 +122,14 @@ def merchant_exists(engine: Engine, scope: Scope, merchant_id: str) -> bool:
     """Whether the viewer may see the merchant, and anything is stored of it."""
     tables = ("merchants_latest", "lines_latest", "alerts", "events")
     parts = " UNION ALL ".join(
-        f"(SELECT 1 AS one FROM {table} WHERE merchant_id = {{merchant_id:String}}"  # noqa: S608 - constants
-        f" AND {scope.where()} LIMIT 1)"
+        f"SELECT merchant_id FROM {table} WHERE merchant_id = {{merchant_id:String}} LIMIT 1"  # noqa: S608 - constants
         for table in tables
     )
-    return bool(engine.query(parts, {"merchant_id": merchant_id, **scope.params}))
+    rows = engine.query(
+        f"SELECT merchant_id FROM ({parts}) WHERE {scope.where()} LIMIT 1",  # noqa: S608 - as above
+        {"merchant_id": merchant_id, **scope.params},
+    )
+    return bool(rows)
 
 
 def latest_assessment(engine: Engine, merchant_id: str) -> Assessment | None:

@@ -14,59 +14,80 @@ from desk.services import DAY_MS, Desk
 from schemas.currencies import minor_digits
 
 KEPT_MS = 60_000
-"""For how long the series of the charts are kept, by scope and currency."""
+"""For how long figures are kept, by scope and currency; the page says as of when they are."""
 
 Series = dict[str, Any]
 
 
 def routes(desk: Desk) -> list[Route]:
     """``/portfolio``, and ``/portfolio/series`` with what its charts draw."""
-    kept: Kept[Series] = Kept(KEPT_MS, desk.now_ms)
+    kept: Kept[Any] = Kept(KEPT_MS, desk.now_ms)
     return [
-        desk.route("/portfolio", lambda request: _portfolio(desk, request)),
+        desk.route("/portfolio", lambda request: _portfolio(desk, kept, request)),
         desk.route("/portfolio/series", lambda request: _series(desk, kept, request)),
     ]
 
 
-def _portfolio(desk: Desk, request: Request) -> Response:
-    engine, scope = desk.engine, desk.scope(request)
-    found = [row["currency"] for row in queries.currencies(engine, scope)]
+def _portfolio(desk: Desk, kept: Kept[Any], request: Request) -> Response:
+    scope = desk.scope(request)
+    found = _currencies(desk, kept, scope)
     if not found:
         return desk.page(request, "portfolio.html", currencies=[])
     currency = _currency(request, found)
-    cells, lines = queries.cells(engine, scope, currency), queries.lines(engine, scope, currency)
-    totals, dimensions = portfolio.totals(cells), portfolio.by_dimension(cells, lines)
-    vintages = portfolio.vintages(queries.vintage_rows(engine, scope), queries.latest_month(engine))
+    key = "page", scope, currency, _stage(desk)
     return desk.page(
         request,
         "portfolio.html",
         currencies=found,
         currency=currency,
-        totals=totals,
-        utilisation=portfolio.ratio(totals["exposure"], totals["granted"]),
-        loss_rate=portfolio.ratio(totals["loss"], totals["exposure"]),
         loss_given_default=queries.LOSS_GIVEN_DEFAULT,
-        times=queries.as_of(engine, scope),
         bounded=scope.funders is not None,
-        dimensions=dimensions,
-        concentration=portfolio.concentration(cells, dimensions),
-        cohorts=queries.cohorts(engine, scope),
-        map=portfolio.cohort_map(cells),
-        vintages=vintages,
-        months=max((len(each.late) for each in vintages), default=0),
         trend_days=portfolio.TREND_DAYS,
+        **kept.get(key, lambda: _figures(desk, scope, currency)),
     )
 
 
-def _series(desk: Desk, kept: Kept[Series], request: Request) -> Response:
+def _figures(desk: Desk, scope: Scope, currency: str) -> dict[str, Any]:
+    """What the page shows of one currency, with the times that it is of."""
+    engine = desk.engine
+    cells, lines = queries.cells(engine, scope, currency), queries.lines(engine, scope, currency)
+    totals, dimensions = portfolio.totals(cells), portfolio.by_dimension(cells, lines)
+    vintages = portfolio.vintages(queries.vintage_rows(engine, scope), queries.latest_month(engine))
+    return {
+        "totals": totals,
+        "utilisation": portfolio.ratio(totals["exposure"], totals["granted"]),
+        "loss_rate": portfolio.ratio(totals["loss"], totals["exposure"]),
+        "times": queries.as_of(engine, scope),
+        "dimensions": dimensions,
+        "concentration": portfolio.concentration(cells, dimensions),
+        "cohorts": queries.cohorts(engine, scope),
+        "map": portfolio.cohort_map(cells),
+        "vintages": vintages,
+        "months": max((len(each.late) for each in vintages), default=0),
+    }
+
+
+def _currencies(desk: Desk, kept: Kept[Any], scope: Scope) -> list[str]:
+    def make() -> list[str]:
+        return [row["currency"] for row in queries.currencies(desk.engine, scope)]
+
+    found: list[str] = kept.get(("currencies", scope, _stage(desk)), make)
+    return found
+
+
+def _stage(desk: Desk) -> int:
+    """Part of every key: a desk that is filling up looks again when there is twice as much."""
+    return desk.live.stored().assessments.bit_length()
+
+
+def _series(desk: Desk, kept: Kept[Any], request: Request) -> Response:
     """Exposure and open alerts at the end of each day, and the vintages' curves, as JSON."""
-    engine, scope = desk.engine, desk.scope(request)
-    found = [row["currency"] for row in queries.currencies(engine, scope)]
+    scope = desk.scope(request)
+    found = _currencies(desk, kept, scope)
     if not found:
         return JSONResponse({"currency": None, "trend": None, "vintages": []})
     currency = _currency(request, found)
-    # The exposure of each day is the dearest figure of the desk, and no second is too much for it.
-    key = scope.funders, currency
+    key = "series", scope, currency, _stage(desk)
     return JSONResponse(kept.get(key, lambda: _series_of(desk, scope, currency)))
 
 

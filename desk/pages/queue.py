@@ -13,6 +13,7 @@ from desk.filters import Filters
 from desk.forms import InvalidForm, fields_of, posted
 from desk.fragments import Cache, Fragment, fragment
 from desk.i18n import translator
+from desk.kept import Kept
 from desk.live import Stored
 from desk.queue_queries import Choices
 from desk.queue_view import HOURS_MAX, Workday
@@ -22,6 +23,8 @@ from desk.working import SNOOZE_DAYS
 HOURS_COOKIE = "tideline_hours"
 YEAR_S = 365 * 86_400
 MINUTE_MS = 60_000
+CHOICES_MS = 30_000
+"""For how long what the filters offer is kept."""
 
 
 def routes(desk: Desk, workday: Workday) -> list[Route]:
@@ -42,7 +45,7 @@ class Queue:
         self._desk = desk
         self._workday = workday
         self._rows: Cache[Fragment] = Cache()
-        self._choices: Cache[Choices] = Cache()
+        self._choices: Kept[Choices] = Kept(CHOICES_MS, desk.now_ms)
 
     def page(self, request: Request) -> Response:
         """The whole page."""
@@ -96,9 +99,9 @@ class Queue:
 
     def _choices_of(self, request: Request, stored: Stored) -> Choices:
         scope = self._desk.scope(request)
-        return self._choices.get(
-            scope, stored.number, lambda: queue_queries.choices(self._desk.engine, scope)
-        )
+        # A desk that is filling up looks again whenever there are twice as many alerts.
+        key = scope, stored.alerts.bit_length()
+        return self._choices.get(key, lambda: queue_queries.choices(self._desk.engine, scope))
 
     def _fragment(self, request: Request, filters: Filters, stored: Stored) -> Fragment:
         """Made once for all who may see the same, until something is stored or a minute passed."""
