@@ -2,9 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -47,6 +49,8 @@ from ops.errors import TidelineError
 
 log = logging.getLogger(__name__)
 
+THREADS = 256
+
 OWNER = Viewer("desk", "approver")
 """Who holds the address that the desk prints at its start."""
 LOCAL = Rules()
@@ -88,6 +92,7 @@ def create_app(
     admission = Admission(rules, wall_clock=clock)
     one_time = OneTimeToken(token)
     app = Starlette(
+        lifespan=_with_threads,
         routes=[
             *queue.routes(desk, workday or Workday()),
             *alert.routes(desk),
@@ -114,6 +119,13 @@ def create_app(
     )
     app.state.live = desk.live
     return app
+
+
+@asynccontextmanager
+async def _with_threads(_app: Starlette) -> AsyncIterator[None]:
+    """Threads enough for all viewers: most of those that ask at once wait for one answer."""
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
+    yield
 
 
 def _handlers(desk: Desk) -> dict[type[Exception], Callable[[Request, Exception], Response]]:

@@ -2,12 +2,12 @@
 -- anew: each row replaces the one of its key, and the views below fold what is not merged yet.
 
 -- The latest state of each episode. By month of opening, which an episode keeps, so that what is read
--- and what is merged stays within a month.
+-- and what is merged stays within a month. Small granules, since a page reads wide rows one by one.
 CREATE TABLE IF NOT EXISTS alerts_latest AS alerts
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(opened_at)
 ORDER BY (opened_at, alert_id)
-SETTINGS non_replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 1024,
     fsync_after_insert = 1, fsync_part_directory = 1;
 
 ALTER TABLE alerts_latest ADD INDEX IF NOT EXISTS by_alert alert_id TYPE bloom_filter GRANULARITY 1;
