@@ -45,7 +45,7 @@ class Cache(Generic[T]):
         self._slots: OrderedDict[Hashable, _Slot[T]] = OrderedDict()
 
     def get(self, key: Hashable, version: Version, make: Callable[[], T]) -> T:
-        """The value at ``version`` or later, made where there is none. What ``make`` raises goes up.
+        """The value at ``version`` or later, made where there is none; raises what ``make`` does.
 
         Whoever waited while somebody else made a later one takes that, however old its own version
         is by then: else many who wait would make it one after the other.
