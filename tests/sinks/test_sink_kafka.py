@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from tests.sinks.outputs import ID_COLUMNS, RECORD_TABLES, output
 PARTITIONS = 2
 KILLS = 20
 OUTAGES = 3
+PACE_S = 0.3
 LOST_S = 3
 """Session of a sink that is killed often: the next one waits for its end."""
 SEED_OF_KILLS = 20
@@ -95,7 +96,7 @@ class Publisher:
             self.publish(1)
             if time.monotonic() >= ends:
                 return
-            time.sleep(0.1)
+            time.sleep(PACE_S)
 
 
 def written(settings: Settings) -> dict[tuple[str, int, int], Record]:
@@ -139,11 +140,11 @@ def stored(engine: Engine) -> Counter[tuple[str, int, int]]:
     return Counter((row["t"], row["p"], row["o"]) for row in rows)
 
 
-def drained(settings: Settings) -> bool:
-    """Whether the group has committed behind the last record of every partition."""
+def drained(settings: Settings, log: Iterable[tuple[str, int, int]]) -> bool:
+    """Whether the group has committed behind the last record of every partition of the log."""
     consumer = Consumer(consumer_config(settings, group_id(settings)))
     last: dict[tuple[str, int], int] = {}
-    for topic, partition, offset in written(settings):
+    for topic, partition, offset in log:
         last[topic, partition] = max(offset, last.get((topic, partition), -1))
     answers = consumer.committed([TopicPartition(t, p) for t, p in last], 20)
     consumer.close()
@@ -263,8 +264,9 @@ def test_rows_equal_the_topics_through_kills_and_outages_at_random_points(
             life.kill()
     life = Life(real, tmp_path, 5_000)
     try:
+        log = written(real)
         deadline = time.monotonic() + 120
-        while not drained(real):
+        while not drained(real, log):
             assert life.process.poll() is None, life.said()[-3_000:]
             assert time.monotonic() < deadline, life.said()[-3_000:]
             time.sleep(0.5)
@@ -320,8 +322,9 @@ def test_a_member_that_kafka_gave_up_and_that_goes_on_in_its_insert_doubles_noth
         assert held.wait(60)
         publisher.publish(20)
         successor = Sink(real, shared, metrics, health)
+        log = written(real)
         deadline = time.monotonic() + 60
-        while not drained(real):
+        while not drained(real, log):
             for _ in range(20):
                 successor.run_once()
             assert time.monotonic() < deadline
@@ -329,8 +332,9 @@ def test_a_member_that_kafka_gave_up_and_that_goes_on_in_its_insert_doubles_noth
         release.set()
         time.sleep(1.0)
         publisher.publish(20)
+        log = written(real)
         deadline = time.monotonic() + 60
-        while not drained(real):
+        while not drained(real, log):
             for _ in range(20):
                 successor.run_once()
             assert time.monotonic() < deadline
