@@ -1,7 +1,5 @@
 """What materialised views keep is right again after a break between a table and its target."""
 
-from typing import Any
-
 import pytest
 
 from ops.health import HealthServer
@@ -13,6 +11,7 @@ from sinks.derived import SUMS, TARGETS
 from sinks.embedded import EmbeddedEngine
 from sinks.rows import TABLES
 from sinks.sink import Sink
+from tests.sinks.derived_rows import derived_rows
 from tests.sinks.fake_kafka import Clock, FakeConsumer, FakeKafka
 from tests.sinks.outputs import alert, output
 
@@ -71,22 +70,6 @@ class Stored:
         self.kafka.committed.update(self.claims)
         self.work()
 
-    def targets(self) -> dict[str, list[dict[str, Any]]]:
-        """What the views of the desk say."""
-        views = {
-            "daily": "merchant_id, day, currency",
-            "commands": "event_id",
-            "alerts_current": "alert_id",
-            "merchants_current": "merchant_id",
-            "lines_current": "line_id",
-            "counterparty_links FINAL": "counterparty_id, merchant_id",
-            "line_funders FINAL": "line_id",
-        }
-        return {
-            view: self.engine.query(f"SELECT * FROM {view} ORDER BY {key}")
-            for view, key in views.items()
-        }
-
 
 @pytest.fixture
 def stored(engine: EmbeddedEngine, metrics: Metrics, health: HealthServer) -> Stored:
@@ -94,21 +77,21 @@ def stored(engine: EmbeddedEngine, metrics: Metrics, health: HealthServer) -> St
 
 
 def test_a_batch_whose_targets_have_it_already_adds_nothing(stored: Stored) -> None:
-    before = stored.targets()
+    before = derived_rows(stored.engine)
     assert all(before.values())
     stored.broken()
     stored.broken()
-    assert stored.targets() == before
+    assert derived_rows(stored.engine) == before
 
 
 @pytest.mark.parametrize("table", TARGET_TABLES)
 def test_a_target_that_lost_the_last_batch_has_it_again(stored: Stored, table: str) -> None:
-    before = stored.targets()
+    before = derived_rows(stored.engine)
     place = LAST_BATCH.get(table, "1")
     stored.engine.execute(f"ALTER TABLE {table} DELETE WHERE {place} SETTINGS mutations_sync = 1")
-    assert stored.targets() != before
+    assert derived_rows(stored.engine) != before
     stored.broken()
-    assert stored.targets() == before
+    assert derived_rows(stored.engine) == before
 
 
 def test_the_targets_have_the_columns_that_are_added_to_them(engine: EmbeddedEngine) -> None:

@@ -1,5 +1,6 @@
 """The native protocol: against a real server, and against the true schema by its encoding."""
 
+import random
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -160,7 +161,7 @@ def test_an_absent_server_is_unavailable_within_bounds() -> None:
 
 
 @pytest.mark.clickhouse
-def test_the_sink_stores_on_a_server_through_lost_answers_and_a_server_killed(
+def test_the_sink_stores_on_a_server_through_lost_answers_and_a_server_killed_thrice(
     server: Server, database: NativeEngine, metrics: Metrics, health: HealthServer
 ) -> None:
     kafka = FakeKafka()
@@ -184,19 +185,21 @@ def test_the_sink_stores_on_a_server_through_lost_answers_and_a_server_killed(
     proxy.cut_answers = 2
     turns(6)
     assert proxy.cut_answers == 0, "answers were lost after the server had done its work"
-    server.kill()
-    for topic in topics.STORED_TOPICS:
-        for number in range(60, 100):
-            kafka.publish(topic, number % 2, *output(topic, number))
-    turns(2)
-    assert not health.readiness()[0]
-    server.start()
-    turns(12)
-    assert health.readiness()[0]
+    draw = random.Random(3)
+    for first in range(60, 120, 20):
+        server.kill()
+        for topic in topics.STORED_TOPICS:
+            for number in range(first, first + 20):
+                kafka.publish(topic, number % 2, *output(topic, number))
+        turns(draw.randint(1, 4))
+        assert not health.readiness()[0]
+        server.start()
+        turns(12)
+        assert health.readiness()[0]
     for topic in topics.OUTPUT_TOPICS:
         table, column = ID_COLUMNS[topic]
         ids = [r["id"] for r in engine.query(f"SELECT {column} AS id FROM {table}")]
-        assert len(ids) == len(set(ids)) == 100
+        assert len(ids) == len(set(ids)) == 120
     log = {
         (m.partition(), m.offset()): m.value() or b""
         for partition in (0, 1)

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -25,13 +25,21 @@ from schemas import topics
 from sinks.embedded import EmbeddedEngine
 from sinks.engine import Engine
 from sinks.migrate import migrate
+from sinks.rows import Record
 from sinks.sink import Sink, group_id, sink_consumer
+from sinks.store import Batch, Store
+from tests.sinks.derived_rows import derived_rows
 from tests.sinks.fake_kafka import FaultyEngine
 from tests.sinks.log_lines import events_equal
 from tests.sinks.outputs import ID_COLUMNS, RECORD_TABLES, output
 
 PARTITIONS = 2
-KILLS = 8
+KILLS = 20
+OUTAGES = 3
+PACE_S = 0.3
+LOST_S = 3
+"""Session of a sink that is killed often: the next one waits for its end."""
+SEED_OF_KILLS = 20
 ROOT = Path(__file__).parents[2]
 
 
@@ -81,8 +89,17 @@ class Publisher:
             else:
                 self._producer.commit_transaction(20)
 
+    def for_a_while(self, seconds: float) -> None:
+        """Publish at a steady pace, at least once."""
+        ends = time.monotonic() + seconds
+        while True:
+            self.publish(1)
+            if time.monotonic() >= ends:
+                return
+            time.sleep(PACE_S)
 
-def written(settings: Settings) -> dict[tuple[str, int, int], bytes]:
+
+def written(settings: Settings) -> dict[tuple[str, int, int], Record]:
     """Every committed record of the output topics by its position."""
     consumer = Consumer(
         consumer_config(settings, f"check-{uuid.uuid4().hex}", **{"enable.partition.eof": True})
@@ -93,7 +110,7 @@ def written(settings: Settings) -> dict[tuple[str, int, int], bytes]:
         for partition in range(PARTITIONS)
     ]
     consumer.assign(places)
-    found: dict[tuple[str, int, int], bytes] = {}
+    found: dict[tuple[str, int, int], Record] = {}
     ended: set[tuple[str, int]] = set()
     deadline = time.monotonic() + 60
     while len(ended) < len(places):
@@ -102,7 +119,10 @@ def written(settings: Settings) -> dict[tuple[str, int, int], bytes]:
             if message.error() is not None:
                 ended.add((message.topic(), message.partition()))
             else:
-                found[message.topic(), message.partition(), message.offset()] = message.value()
+                place = (message.topic(), message.partition(), message.offset())
+                found[place] = Record(
+                    *place, message.timestamp()[1], message.key(), message.value()
+                )
     consumer.close()
     return found
 
@@ -120,11 +140,11 @@ def stored(engine: Engine) -> Counter[tuple[str, int, int]]:
     return Counter((row["t"], row["p"], row["o"]) for row in rows)
 
 
-def drained(settings: Settings) -> bool:
-    """Whether the group has committed behind the last record of every partition."""
+def drained(settings: Settings, log: Iterable[tuple[str, int, int]]) -> bool:
+    """Whether the group has committed behind the last record of every partition of the log."""
     consumer = Consumer(consumer_config(settings, group_id(settings)))
     last: dict[tuple[str, int], int] = {}
-    for topic, partition, offset in written(settings):
+    for topic, partition, offset in log:
         last[topic, partition] = max(offset, last.get((topic, partition), -1))
     answers = consumer.committed([TopicPartition(t, p) for t, p in last], 20)
     consumer.close()
@@ -133,7 +153,7 @@ def drained(settings: Settings) -> bool:
 
 def check(settings: Settings, engine: Engine) -> None:
     """Rows and topics are equal: positions, identities and poison."""
-    log = written(settings)
+    log = {place: record.value or b"" for place, record in written(settings).items()}
     assert stored(engine) == Counter(list(log))
     logical = {topic_name(settings, t): t for t in topics.STORED_TOPICS}
     poison = {v for v in log.values() if v.startswith(b"\xff poison")}
@@ -155,58 +175,113 @@ def check(settings: Settings, engine: Engine) -> None:
         assert rows == [{"ids": len(good), "n": len(good)}]
 
 
-def start(settings: Settings, folder: Path, rows_max: int) -> subprocess.Popen[bytes]:
-    environment = {
-        **os.environ,
-        "TIDELINE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
-        "TIDELINE_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "TIDELINE_CLICKHOUSE__URL": settings.clickhouse.url,
-        "TIDELINE_CLICKHOUSE__BATCH_AGE_MS": "100",
-        "TIDELINE_CLICKHOUSE__BATCH_ROWS_MAX": str(rows_max),
-    }
-    with (folder / "sink.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.sinks.sink_process"],
-            env=environment,
-            stdout=log,
-            stderr=log,
-            cwd=ROOT,
-        )
+def stored_whole(settings: Settings, engine: Engine) -> None:
+    """Store the topics in one go: a batch for each partition, no break."""
+    store = Store(engine, Metrics())
+    logs: dict[tuple[str, int], list[Record]] = {}
+    for _, record in sorted(written(settings).items()):
+        logs.setdefault((record.topic, record.partition), []).append(record)
+    logical = {topic_name(settings, t): t for t in topics.STORED_TOPICS}
+    for (topic, partition), records in logs.items():
+        first, last = records[0].offset, records[-1].offset
+        store.put(Batch(logical[topic], topic, partition, first, last, records), look=False)
+
+
+class Life:
+    """A sink as a process, which may be cut off from its ClickHouse, until it is killed."""
+
+    def __init__(self, settings: Settings, folder: Path, rows_max: int) -> None:
+        self.outage = folder / "outage"
+        self._log = folder / "sink.log"
+        self._from = self._log.stat().st_size if self._log.exists() else 0
+        environment = {
+            **os.environ,
+            "TIDELINE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+            "TIDELINE_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
+            "TIDELINE_KAFKA__SESSION_TIMEOUT_MS": str(LOST_S * 1_000),
+            "TIDELINE_CLICKHOUSE__URL": settings.clickhouse.url,
+            "TIDELINE_CLICKHOUSE__BATCH_AGE_MS": "100",
+            "TIDELINE_CLICKHOUSE__BATCH_ROWS_MAX": str(rows_max),
+        }
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.sinks.sink_process", str(self.outage)],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+            )
+
+    def said(self) -> str:
+        """What it has logged."""
+        with self._log.open("rb") as log:
+            log.seek(self._from)
+            return log.read().decode()
+
+    def until(self, word: str, publisher: Publisher) -> None:
+        """Publish until it logs a word."""
+        deadline = time.monotonic() + 60
+        while word not in self.said():
+            assert self.process.poll() is None, self.said()[-3_000:]
+            assert time.monotonic() < deadline, self.said()[-3_000:]
+            publisher.for_a_while(0.1)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+        self.outage.unlink(missing_ok=True)
 
 
 @pytest.mark.kafka
 @pytest.mark.kill
-@pytest.mark.timeout(300)
-def test_rows_equal_the_topics_through_kills_at_random_points(
+@pytest.mark.timeout(600)
+def test_rows_equal_the_topics_through_kills_and_outages_at_random_points(
     real: Settings, tmp_path: Path
 ) -> None:
-    draw = random.Random(20)
+    print(f"seed {SEED_OF_KILLS}")
+    draw = random.Random(SEED_OF_KILLS)
+    with_outage = set(draw.sample(range(KILLS), OUTAGES))
+    while_starting = set(draw.sample(sorted(set(range(KILLS)) - with_outage), KILLS // 4))
     publisher = Publisher(real, 1)
-    for _ in range(KILLS):
-        process = start(real, tmp_path, draw.choice([20, 100, 1_000]))
+    for number in range(KILLS):
+        life = Life(real, tmp_path, draw.choice([20, 100, 1_000]))
         try:
-            # The engine loads for a second or two; the kills fall into joining and storing.
-            ends = time.monotonic() + draw.uniform(1.0, 5.0)
-            while time.monotonic() < ends:
-                publisher.publish(2)
-                time.sleep(0.1)
+            if number in while_starting:
+                publisher.for_a_while(draw.uniform(0.5, 3.0))
+                continue
+            life.until("assigned", publisher)
+            if number in with_outage:
+                publisher.for_a_while(draw.uniform(0.0, 0.5))
+                length_s = draw.uniform(0.5, 4.0)
+                print(f"life {number}: an outage of {length_s:.1f} s")
+                life.outage.touch()
+                publisher.for_a_while(length_s)
+                life.until("sink_holds", publisher)
+                life.outage.unlink()
+                life.until("sink_resumed", publisher)
+            publisher.for_a_while(draw.uniform(0.0, 0.7))
         finally:
-            process.kill()
-            process.wait(10)
-    process = start(real, tmp_path, 5_000)
+            life.kill()
+    life = Life(real, tmp_path, 5_000)
     try:
+        log = written(real)
         deadline = time.monotonic() + 120
-        while not drained(real):
-            assert process.poll() is None, (tmp_path / "sink.log").read_text()[-3_000:]
-            assert time.monotonic() < deadline, (tmp_path / "sink.log").read_text()[-3_000:]
+        while not drained(real, log):
+            assert life.process.poll() is None, life.said()[-3_000:]
+            assert time.monotonic() < deadline, life.said()[-3_000:]
             time.sleep(0.5)
-        process.terminate()
-        assert process.wait(20) == 0
+        life.process.terminate()
+        assert life.process.wait(20) == 0
     finally:
-        process.kill()
-        process.wait(10)
+        life.kill()
     with closing(EmbeddedEngine(str(tmp_path / "ch"), "tideline")) as engine:
         check(real, engine)
+        derived = derived_rows(engine)
+    with closing(EmbeddedEngine(str(tmp_path / "ch"), "whole")) as engine:
+        migrate(engine)
+        stored_whole(real, engine)
+        assert all(derived.values())
+        assert derived == derived_rows(engine)
 
 
 @pytest.fixture
@@ -247,8 +322,9 @@ def test_a_member_that_kafka_gave_up_and_that_goes_on_in_its_insert_doubles_noth
         assert held.wait(60)
         publisher.publish(20)
         successor = Sink(real, shared, metrics, health)
+        log = written(real)
         deadline = time.monotonic() + 60
-        while not drained(real):
+        while not drained(real, log):
             for _ in range(20):
                 successor.run_once()
             assert time.monotonic() < deadline
@@ -256,8 +332,9 @@ def test_a_member_that_kafka_gave_up_and_that_goes_on_in_its_insert_doubles_noth
         release.set()
         time.sleep(1.0)
         publisher.publish(20)
+        log = written(real)
         deadline = time.monotonic() + 60
-        while not drained(real):
+        while not drained(real, log):
             for _ in range(20):
                 successor.run_once()
             assert time.monotonic() < deadline
