@@ -7,8 +7,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from deploy.kafka.local import LocalKafka, missing_tools
+
+# How long an example takes says nothing of what it shows, least of all on a busy machine.
+settings.register_profile("tideline", deadline=None)
+settings.load_profile("tideline")
 
 
 def require(component: str, missing: str | None) -> None:

@@ -191,7 +191,8 @@ def test_clickhouse_gives_the_same_order_scores_and_money(
     engine: EmbeddedEngine, fields: list[dict[str, Any]], rated: int, hours: float
 ) -> None:
     rates = RATES if rated else {}
-    engine.execute("TRUNCATE TABLE alerts")
+    for table in ("alerts", "alerts_latest"):
+        engine.execute(f"TRUNCATE TABLE {table}")
     alerts = [alert(n, alert_id=f"al-{n}", **each) for n, each in enumerate(fields)]
     if alerts:
         store(engine, alerts)

@@ -40,7 +40,7 @@ class Unavailable(Sent):
 
 
 def desk_at(clock: Clock, outbox: Sent) -> Desk:
-    return Desk(NoEngine(), Commanding(outbox, lambda: 0), labels={}, clock=clock)
+    return Desk(NoEngine(), Commanding(outbox, lambda: 0), labels={}, kinds={}, clock=clock)
 
 
 def request(viewer: Viewer = MEI, session_id: str | None = "s-1") -> Request:
