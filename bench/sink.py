@@ -165,14 +165,22 @@ def measured(
     return statistics.median(rates[0]), statistics.median(rates[1])
 
 
-def table_of(name: str, peer: str, found: dict[str, tuple[float, float]]) -> str:
-    """Markdown of one engine."""
-    lines = [f"| {name} | sink, rows/s | {peer}, rows/s | ratio |", "|---|---|---|---|"]
-    lines += [
-        f"| {topic} | {ours:,.0f} | {best:,.0f} | {ours / best:.2f} |"
-        for topic, (ours, best) in found.items()
-    ]
-    return "\n".join(lines) + "\n\n"
+def report(
+    name: str,
+    peer: str,
+    open_database: Callable[[str], Engine],
+    prepare: Callable[[Any, Sequence[Part]], list[Insert]],
+    work: dict[str, list[Batch]],
+    rounds: int,
+) -> None:
+    """Markdown of one engine, a line as soon as it is measured."""
+    write = sys.stdout.write
+    write(f"| {name} | sink, rows/s | {peer}, rows/s | ratio |\n|---|---|---|---|\n")
+    for topic, batches in work.items():
+        ours, best = measured(open_database, prepare, batches, rounds)
+        write(f"| {topic} | {ours:,.0f} | {best:,.0f} | {ours / best:.2f} |\n")
+        sys.stdout.flush()
+    write("\n")
 
 
 def main() -> int:
@@ -191,26 +199,22 @@ def main() -> int:
         f"of each table in batches of {given.batch_rows:,}, median of {given.rounds}.\n\n"
     )
     with tempfile.TemporaryDirectory() as folder:
-        found = {
-            topic: measured(
-                lambda name: EmbeddedEngine(folder, name), arrow_inserts, batches, given.rounds
-            )
-            for topic, batches in work.items()
-        }
-    sys.stdout.write(table_of("embedded engine", "Arrow of prepared columns", found))
+
+        def embedded(name: str) -> Engine:
+            return EmbeddedEngine(folder, name)
+
+        peer = "Arrow of prepared columns"
+        report("embedded engine", peer, embedded, arrow_inserts, work, given.rounds)
     if absent := missing():
         sys.stdout.write(f"No server: {absent}.\n")
         return 0
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))
         try:
-            found = {
-                topic: measured(server.engine, driver_inserts, batches, given.rounds)
-                for topic, batches in work.items()
-            }
+            peer = "driver, prepared columns"
+            report("server", peer, server.engine, driver_inserts, work, given.rounds)
         finally:
             server.stop()
-    sys.stdout.write(table_of("server", "driver, prepared columns", found))
     return 0
 
 

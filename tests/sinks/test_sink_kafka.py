@@ -36,7 +36,7 @@ from tests.sinks.outputs import ID_COLUMNS, RECORD_TABLES, output
 PARTITIONS = 2
 KILLS = 20
 OUTAGES = 3
-PACE_S = 0.3
+PACE_S = 1.0
 LOST_S = 3
 """Session of a sink that is killed often: the next one waits for its end."""
 SEED_OF_KILLS = 20
