@@ -145,7 +145,8 @@ def test_no_interleaving_grants_or_spends_more_than_the_policy_of_the_day(
     for act in acts:
         if act[0] == "move":
             _, partition, day, budget, amount = act
-            world.begin(partition, day, in_force[day])
+            # A partition's clock never goes back, and with it the policy of its day.
+            world.begin(partition, day, in_force[max(day, world.purses[partition].day)])
             made = world.move(partition, STANDING if budget == BANK else day, budget, amount)
             held[partition] += amount if made and budget == BANK else 0
         elif act[0] == "give back":
