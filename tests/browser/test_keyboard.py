@@ -75,6 +75,8 @@ def test_the_dark_theme_is_chosen_in_the_menu_and_stays(looked: "Watched") -> No
     page.locator(".menu summary").click()
     page.get_by_role("button", name="Dark").click()
     page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+    # The attribute is there before the style sheet is.
+    page.wait_for_load_state("load")
     dark = page.evaluate(ground)
     looked.open("/limits")
     assert page.evaluate(ground) == dark != light
