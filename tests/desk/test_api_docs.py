@@ -17,6 +17,7 @@ from desk.api.endpoint import ROOT as V1
 from desk.api.openapi import ENDPOINTS
 from desk.app import create_app
 from sinks.embedded import EmbeddedEngine
+from tests.conftest import require
 from tests.desk.api_store import caller, filled
 from tests.desk.conftest import NOW_S, TOKEN, Sent
 
@@ -47,8 +48,8 @@ def address(filled: EmbeddedEngine, outbox: Sent) -> Iterator[str]:
     thread.join()
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_every_command_of_the_page_is_answered(address: str, outbox: Sent) -> None:
+    require("curl", None if shutil.which("curl") else "curl is not installed")
     assert len(CALLS) > 6
     for call in CALLS:
         done = subprocess.run(
